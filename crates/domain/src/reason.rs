@@ -1,0 +1,74 @@
+//! Reason codes: why an image has no answer, why a message was parked, what else is to be known of an answer.
+
+/// A code of `findings.reason`, `parked_messages.reason` or `studies`. Stable: integration engineers match on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    // Not assessable: the image is sound, the network has no business with it.
+    /// A transfer syntax or compression we do not decode.
+    UnsupportedTransferSyntax,
+    /// Event or header say that it is no lateral cervical-spine radiograph.
+    OutOfScope,
+    /// Scope could not be confirmed and the setting asks for it.
+    ScopeUnknown,
+    /// A colour image: no plain radiograph.
+    Colour,
+    /// All pixels alike.
+    Constant,
+    /// Under 64 pixels in width or height.
+    TooSmall,
+
+    // Marks on an answer that was given.
+    /// Scored, though nothing confirms that it is a lateral cervical spine.
+    ScopeUnconfirmed,
+    /// The same SOP instance UID came with other bytes.
+    Conflict,
+
+    // Parked: a person must look.
+    /// The object never came, within the whole retry ladder.
+    ObjectMissing,
+    /// The object stayed shorter than the event said.
+    ObjectShort,
+    /// Full length and another SHA-256.
+    HashMismatch,
+    /// No decoder could read it.
+    Undecodable,
+    /// Over a limit on bytes, width, height, pixels or memory.
+    OverLimit,
+    /// An object key that is absolute, has a scheme or climbs out.
+    BadKey,
+    /// The event is not what its schema asks for.
+    BadSchema,
+    /// An event type or major version we do not know.
+    BadVersion,
+    /// The UIDs of event and header differ.
+    IdentityMismatch,
+    /// The network's output was not finite.
+    NotFinite,
+    /// Decoding it alone, under limits, crashed or took too long.
+    Poison,
+    /// The broker gave it up (delivery limit, expiry) or could not route it.
+    DeadLettered,
+}
+
+crate::words!(Reason, "reason code", {
+    UnsupportedTransferSyntax => "unsupported_transfer_syntax",
+    OutOfScope => "out_of_scope",
+    ScopeUnknown => "scope_unknown",
+    Colour => "colour",
+    Constant => "constant",
+    TooSmall => "too_small",
+    ScopeUnconfirmed => "scope_unconfirmed",
+    Conflict => "conflict",
+    ObjectMissing => "object_missing",
+    ObjectShort => "object_short",
+    HashMismatch => "hash_mismatch",
+    Undecodable => "undecodable",
+    OverLimit => "over_limit",
+    BadKey => "bad_key",
+    BadSchema => "bad_schema",
+    BadVersion => "bad_version",
+    IdentityMismatch => "identity_mismatch",
+    NotFinite => "not_finite",
+    Poison => "poison",
+    DeadLettered => "dead_lettered",
+});
