@@ -1,0 +1,62 @@
+//! A decoded image.
+
+use cspine_domain::Reason;
+
+use crate::Header;
+
+/// The narrowest side that the network can make anything of, in pixels.
+const MIN_SIDE: u32 = 64;
+
+/// One decoded image, as a display would show it, in grey.
+#[derive(Debug, Clone)]
+pub struct Radiograph {
+    /// Pixels in a row; at least 1.
+    pub width: u32,
+    /// Rows; at least 1.
+    pub height: u32,
+    /// `width * height` values, row by row: 0 black to 65535 white as displayed. The range is that of the stored bit
+    /// depth, or for DICOM the output of the modality and VOI transformations. Colour is weighed as Rec. 601.
+    pub luminance: Vec<u16>,
+    /// Whether more than 0.5 % of the pixels have a chroma (largest less smallest channel) over 8/255.
+    pub colour: bool,
+    /// What a DICOM header says; `None` for the other formats.
+    pub header: Option<Header>,
+}
+
+impl Radiograph {
+    /// Whether a network may judge it; else the code: `colour`, `too_small` or `constant`.
+    pub fn assessable(&self) -> Result<(), Reason> {
+        if self.colour {
+            return Err(Reason::Colour);
+        }
+        if self.width.min(self.height) < MIN_SIDE {
+            return Err(Reason::TooSmall);
+        }
+        if self.luminance.iter().all(|&value| Some(value) == self.luminance.first().copied()) {
+            return Err(Reason::Constant);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cspine_domain::Reason;
+
+    use super::Radiograph;
+
+    fn radiograph(width: u32, height: u32, colour: bool) -> Radiograph {
+        let luminance = (0..width * height).map(|i| (i % 251) as u16).collect();
+        Radiograph { width, height, luminance, colour, header: None }
+    }
+
+    #[test]
+    fn colour_small_and_constant_images_are_not_assessable() {
+        assert_eq!(radiograph(64, 64, false).assessable(), Ok(()));
+        assert_eq!(radiograph(64, 64, true).assessable(), Err(Reason::Colour));
+        assert_eq!(radiograph(63, 640, false).assessable(), Err(Reason::TooSmall));
+        let mut constant = radiograph(64, 64, false);
+        constant.luminance.fill(7);
+        assert_eq!(constant.assessable(), Err(Reason::Constant));
+    }
+}
