@@ -1,0 +1,162 @@
+//! Registration: an arrival becomes a study and an image before anything is inferred.
+
+use cspine_domain::{OrderPriority, Sha256, Uid};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use crate::priority::{Cause, reprioritise};
+use crate::{Store, StoreError};
+
+/// What an `image.arrived` event says.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The event's CloudEvents source.
+    pub source: String,
+    /// The event's id, unique within its source.
+    pub event_id: String,
+    /// The event's own time, by its sender's clock.
+    pub event_time: OffsetDateTime,
+    /// Study instance UID.
+    pub study: Uid,
+    /// Series instance UID.
+    pub series: Uid,
+    /// SOP instance UID.
+    pub sop: Uid,
+    /// The object's SHA-256; with the SOP instance UID it is the image's identity.
+    pub content: Sha256,
+    /// Accession number, not empty.
+    pub accession_number: Option<String>,
+    /// Keyed hash of the patient, not empty.
+    pub patient_key: Option<String>,
+    /// Where it was taken.
+    pub site: Option<String>,
+    /// What the order asked for.
+    pub order_priority: OrderPriority,
+    /// When it was taken.
+    pub acquired_at: Option<OffsetDateTime>,
+    /// DICOM modality, as declared.
+    pub modality: Option<String>,
+    /// DICOM body part examined, as declared.
+    pub body_part: Option<String>,
+    /// DICOM view position, as declared.
+    pub view: Option<String>,
+    /// Where the object is, relative to the object store.
+    pub object_key: String,
+    /// The object's media type.
+    pub media_type: String,
+    /// The object's length.
+    pub size_bytes: Option<u64>,
+}
+
+/// What registering an arrival added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Registered {
+    /// The study was not known before.
+    pub new_study: bool,
+    /// The image was not known before; false for a duplicate.
+    pub new_image: bool,
+    /// The SOP instance UID came with other bytes too; the study is marked.
+    pub conflict: bool,
+}
+
+impl Store {
+    /// Puts the study on the list and the image under it. Events may come in any order and any number of times:
+    /// what is known afterwards is the same.
+    pub async fn register_arrival(&self, arrival: &Arrival) -> Result<Registered, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let registered = register(&mut tx, arrival).await?;
+        tx.commit().await?;
+        Ok(registered)
+    }
+}
+
+/// Registers within the caller's transaction, which then holds the lock of the SOP instance UID and of the study.
+pub(crate) async fn register(tx: &mut PgConnection, arrival: &Arrival) -> Result<Registered, StoreError> {
+    // two transactions with different bytes under one SOP instance UID must see each other to see the conflict
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
+        .bind(arrival.sop.as_str())
+        .execute(&mut *tx)
+        .await?;
+    let others = images_of_this_uid(tx, arrival).await?;
+    if others.iter().any(|(content, study)| *content == arrival.content.to_string() && study != arrival.study.as_str())
+    {
+        return Err(StoreError::OtherStudy);
+    }
+    let new_study = upsert_study(tx, arrival).await?;
+    let new_image = insert_image(tx, arrival).await?;
+    let conflict = others.iter().any(|(content, _)| *content != arrival.content.to_string());
+    if conflict {
+        let mut studies: Vec<&str> = others.iter().map(|(_, study)| study.as_str()).collect();
+        studies.push(arrival.study.as_str());
+        sqlx::query("update studies set conflict = true where study_instance_uid = any($1) and not conflict")
+            .bind(studies)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(Registered { new_study, new_image, conflict })
+}
+
+/// Content hash and study of each image registered under the SOP instance UID.
+async fn images_of_this_uid(tx: &mut PgConnection, arrival: &Arrival) -> Result<Vec<(String, String)>, sqlx::Error> {
+    sqlx::query_as("select content_sha256, study_instance_uid from images where sop_instance_uid = $1")
+        .bind(arrival.sop.as_str())
+        .fetch_all(tx)
+        .await
+}
+
+/// Whether the study is new. Locks its row either way.
+async fn upsert_study(tx: &mut PgConnection, arrival: &Arrival) -> Result<bool, sqlx::Error> {
+    // least() ignores nulls and does not mind the order: where events contradict each other, which they do by a
+    // sender's mistake only, the outcome is the same whichever comes first
+    let (new_study, raised): (bool, bool) = sqlx::query_as(
+        "insert into studies as s
+             (study_instance_uid, accession_number, patient_key, site, order_priority, listed_level)
+         values ($1, $2, $3, $4, $5, order_level($5))
+         on conflict (study_instance_uid) do update set
+             accession_number = least(s.accession_number, excluded.accession_number),
+             patient_key = least(s.patient_key, excluded.patient_key),
+             site = least(s.site, excluded.site),
+             order_priority = case when order_level(excluded.order_priority) < order_level(s.order_priority)
+                                   then excluded.order_priority else s.order_priority end
+         returning xmax = 0, order_level(order_priority) < listed_level",
+    )
+    .bind(arrival.study.as_str())
+    .bind(&arrival.accession_number)
+    .bind(&arrival.patient_key)
+    .bind(&arrival.site)
+    .bind(arrival.order_priority.as_str())
+    .fetch_one(&mut *tx)
+    .await?;
+    if raised {
+        reprioritise(tx, &arrival.study, Cause::Order).await?;
+    }
+    Ok(new_study)
+}
+
+/// Whether the image is new.
+async fn insert_image(tx: &mut PgConnection, arrival: &Arrival) -> Result<bool, sqlx::Error> {
+    let inserted = sqlx::query(
+        "insert into images
+             (sop_instance_uid, content_sha256, study_instance_uid, series_instance_uid, object_key, media_type,
+              size_bytes, modality, body_part, view, acquired_at, event_source, event_id, event_time)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+         on conflict (sop_instance_uid, content_sha256) do nothing",
+    )
+    .bind(arrival.sop.as_str())
+    .bind(arrival.content.to_string())
+    .bind(arrival.study.as_str())
+    .bind(arrival.series.as_str())
+    .bind(&arrival.object_key)
+    .bind(&arrival.media_type)
+    .bind(arrival.size_bytes.and_then(|bytes| i64::try_from(bytes).ok()))
+    .bind(&arrival.modality)
+    .bind(&arrival.body_part)
+    .bind(&arrival.view)
+    .bind(arrival.acquired_at)
+    .bind(&arrival.source)
+    .bind(&arrival.event_id)
+    .bind(arrival.event_time)
+    .execute(tx)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}

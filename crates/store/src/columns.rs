@@ -1,0 +1,30 @@
+//! Columns whose type is a word, a UID or a digest.
+
+use std::error::Error;
+use std::str::FromStr;
+
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+/// A text column, parsed.
+pub(crate) fn parsed<T>(row: &PgRow, column: &str) -> Result<T, sqlx::Error>
+where
+    T: FromStr<Err: Error + Send + Sync + 'static>,
+{
+    parse(column, row.try_get::<&str, _>(column)?)
+}
+
+/// A text column, parsed unless it is null.
+pub(crate) fn parsed_option<T>(row: &PgRow, column: &str) -> Result<Option<T>, sqlx::Error>
+where
+    T: FromStr<Err: Error + Send + Sync + 'static>,
+{
+    row.try_get::<Option<&str>, _>(column)?.map(|text| parse(column, text)).transpose()
+}
+
+fn parse<T>(column: &str, text: &str) -> Result<T, sqlx::Error>
+where
+    T: FromStr<Err: Error + Send + Sync + 'static>,
+{
+    text.parse().map_err(|e| sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(e) })
+}

@@ -1,0 +1,261 @@
+//! The answer to an image: finding, study, priority and events in one transaction.
+
+use cspine_domain::{Class, Reason, Sha256, Uid, Verdict};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row as _};
+
+use crate::arrival::register;
+use crate::events::{Envelope, FindingCreated};
+use crate::outbox::enqueue;
+use crate::priority::{Cause, reprioritise};
+use crate::{Arrival, Store, StoreError};
+
+/// What a finding is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// The answer; one an image.
+    Primary,
+    /// A challenger's answer beside it: never touches the list, never told to anyone.
+    Shadow,
+    /// A later model's answer: may only raise.
+    Rescore,
+}
+
+impl Purpose {
+    /// The word of `findings.purpose`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Purpose::Primary => "primary",
+            Purpose::Shadow => "shadow",
+            Purpose::Rescore => "rescore",
+        }
+    }
+}
+
+/// What the network said of an image, or why it was not asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// It was scored.
+    Assessed {
+        /// Calibrated, by class index, summing to 1.
+        probabilities: [f32; Class::COUNT],
+        /// At or over the model's operating point.
+        flagged: bool,
+        /// What else is to be known of the answer, such as [`Reason::ScopeUnconfirmed`].
+        mark: Option<Reason>,
+    },
+    /// It was not; never to be read as normal.
+    NotAssessable(Reason),
+}
+
+impl Answer {
+    /// The class of the highest probability; of equals the more urgent one.
+    pub fn verdict(&self) -> Verdict {
+        let Answer::Assessed { probabilities: p, .. } = self else { return Verdict::NotAssessable };
+        let likeliest = Class::ALL.iter().copied().rev().max_by(|a, b| p[a.index()].total_cmp(&p[b.index()]));
+        likeliest.expect("there are three classes").into()
+    }
+
+    /// The likelier injury of a flagged image, whatever its verdict: what it counts as.
+    pub fn injury(&self) -> Option<Class> {
+        match self {
+            Answer::Assessed { probabilities: [dislocation, fracture, _], flagged: true, .. } => {
+                Some(if dislocation >= fracture { Class::Dislocation } else { Class::Fracture })
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn flagged(&self) -> bool {
+        matches!(self, Answer::Assessed { flagged: true, .. })
+    }
+
+    pub(crate) fn probabilities(&self) -> Option<[f32; Class::COUNT]> {
+        match self {
+            Answer::Assessed { probabilities, .. } => Some(*probabilities),
+            Answer::NotAssessable(_) => None,
+        }
+    }
+
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        match self {
+            Answer::Assessed { mark, .. } => *mark,
+            Answer::NotAssessable(reason) => Some(*reason),
+        }
+    }
+}
+
+/// What the decision rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saliency {
+    /// The class that is explained.
+    pub class: Class,
+    /// How it was made: `gradient`, `smoothgrad`, `gradcam`.
+    pub method: String,
+    /// 8-bit grey PNG at the network's resolution.
+    pub heatmap_png: Vec<u8>,
+}
+
+/// An answer, ready to be written.
+#[derive(Debug, Clone)]
+pub struct NewFinding {
+    /// The event that asked; the study and image are registered if they are not yet.
+    pub arrival: Arrival,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The model's file.
+    pub model: Sha256,
+    /// The answer.
+    pub answer: Answer,
+    /// The explanation of an assessed image.
+    pub saliency: Option<Saliency>,
+}
+
+/// What writing a finding did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// The finding was written.
+    Created {
+        /// Its number.
+        finding_id: i64,
+        /// The study's level as listed now; lower is sooner.
+        level: i16,
+        /// The study moved up, or a finished one came back.
+        raised: bool,
+        /// The study had been finished.
+        reopened: bool,
+        /// The SOP instance UID came with other bytes too.
+        conflict: bool,
+    },
+    /// There was one: nothing was written.
+    AlreadyThere,
+}
+
+impl Store {
+    /// Whether an image has its primary finding: then its message needs no work.
+    pub async fn already_answered(&self, sop: &Uid, content: Sha256) -> Result<bool, StoreError> {
+        let answered = sqlx::query_scalar(
+            "select exists (select from findings
+                             where sop_instance_uid = $1 and content_sha256 = $2 and purpose = 'primary')",
+        )
+        .bind(sop.as_str())
+        .bind(content.to_string())
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(answered)
+    }
+
+    /// Writes a finding and all that follows from it, or, when there is one already, nothing.
+    pub async fn record_finding(&self, finding: &NewFinding) -> Result<Recorded, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let registered = register(&mut tx, &finding.arrival).await?;
+        let Some(row) = insert(&mut tx, finding).await? else {
+            tx.commit().await?; // the registration may be new all the same
+            return Ok(Recorded::AlreadyThere);
+        };
+        let finding_id: i64 = row.try_get("id")?;
+        let study = &finding.arrival.study;
+        let (mut raised, mut reopened) = (false, false);
+        if finding.purpose != Purpose::Shadow {
+            settle_image(&mut tx, &finding.arrival).await?;
+            judge_study(&mut tx, study).await?;
+            if let Some(injury) = finding.answer.injury() {
+                reopened = reopen(&mut tx, study).await?;
+                let cause =
+                    if reopened { Cause::NewImage { finding_id } } else { Cause::Flagged { injury, finding_id } };
+                raised = reprioritise(&mut tx, study, cause).await?;
+            }
+            let subject = finding.arrival.sop.as_str();
+            enqueue(&mut tx, &Envelope::from_row(&row, subject, FindingCreated::from(finding))?).await?;
+        }
+        let level = sqlx::query_scalar("select listed_level from studies where study_instance_uid = $1")
+            .bind(study.as_str())
+            .fetch_one(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(Recorded::Created { finding_id, level, raised, reopened, conflict: registered.conflict })
+    }
+}
+
+/// The new finding's `id`, with an id and a time for its event; none when the image has one already.
+async fn insert(tx: &mut PgConnection, finding: &NewFinding) -> Result<Option<PgRow>, sqlx::Error> {
+    let NewFinding { arrival, purpose, model, answer, saliency } = finding;
+    let probabilities = answer.probabilities();
+    sqlx::query(
+        "insert into findings
+             (sop_instance_uid, content_sha256, model_sha256, purpose, verdict, reason, flagged,
+              p_dislocation, p_fracture, p_normal, saliency_class, saliency_method, heatmap_png)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         on conflict do nothing
+         returning id, gen_random_uuid()::text as event_id, created_at as time",
+    )
+    .bind(arrival.sop.as_str())
+    .bind(arrival.content.to_string())
+    .bind(model.to_string())
+    .bind(purpose.as_str())
+    .bind(answer.verdict().as_str())
+    .bind(answer.reason().map(Reason::as_str))
+    .bind(answer.flagged())
+    .bind(probabilities.map(|p| p[Class::Dislocation.index()]))
+    .bind(probabilities.map(|p| p[Class::Fracture.index()]))
+    .bind(probabilities.map(|p| p[Class::Normal.index()]))
+    .bind(saliency.as_ref().map(|s| s.class.as_str()))
+    .bind(saliency.as_ref().map(|s| &s.method))
+    .bind(saliency.as_ref().map(|s| &s.heatmap_png))
+    .fetch_optional(tx)
+    .await
+}
+
+/// The image is answered, from the object that was really read: an earlier event may have named one that was not there.
+async fn settle_image(tx: &mut PgConnection, arrival: &Arrival) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update images set failed_reason = null, object_key = $3, media_type = $4
+          where sop_instance_uid = $1 and content_sha256 = $2",
+    )
+    .bind(arrival.sop.as_str())
+    .bind(arrival.content.to_string())
+    .bind(&arrival.object_key)
+    .bind(&arrival.media_type)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The study's answer from all its images: flagged when any is, with verdict and reason of the image that sets the
+/// level; else normal when any was assessed; else not assessable.
+async fn judge_study(tx: &mut PgConnection, study: &Uid) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "with answers as (
+             select f.*, case f.injury when 'dislocation' then 0 when 'fracture' then 1 end::smallint as ai_level
+               from findings f join images i using (sop_instance_uid, content_sha256)
+              where i.study_instance_uid = $1 and f.purpose <> 'shadow'
+         ), deciding as (
+             select flagged, ai_level, reason,
+                    case when flagged or verdict = 'not_assessable' then verdict else 'normal' end as verdict
+               from answers
+              order by ai_level nulls last, verdict = 'not_assessable', p_normal, id
+              limit 1
+         )
+         update studies s
+            set flagged = d.flagged, ai_level = d.ai_level, verdict = d.verdict, reason = d.reason
+           from deciding d
+          where s.study_instance_uid = $1",
+    )
+    .bind(study.as_str())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Brings a finished study back to the list; whether it was finished.
+async fn reopen(tx: &mut PgConnection, study: &Uid) -> Result<bool, sqlx::Error> {
+    let reopened = sqlx::query(
+        "update studies set state = 'open', state_changed_at = now(), state_changed_by = null
+          where study_instance_uid = $1 and state = 'finished'",
+    )
+    .bind(study.as_str())
+    .execute(tx)
+    .await?;
+    Ok(reopened.rows_affected() == 1)
+}
