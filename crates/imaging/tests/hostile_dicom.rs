@@ -182,3 +182,38 @@ fn a_value_of_the_file_never_stands_in_an_error() {
     let error = error(&bytes);
     assert!(!format!("{error} {error:?}").contains("Doe"));
 }
+
+#[test]
+fn a_compressed_stream_of_another_size_than_the_header_is_undecodable() {
+    let patched = |name: &str, marker: [u8; 2], at: usize| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+        let mut bytes = std::fs::read(path).unwrap();
+        // Beyond the header's own bytes, the stream begins with its start marker.
+        let found = bytes.windows(2).rposition(|pair| pair == marker).unwrap();
+        bytes[found + at] ^= 0x40;
+        error(&bytes)
+    };
+    for (name, marker, at) in [
+        ("jpeg-lossless.dcm", [0xff, 0xc3], 5),
+        ("jpeg-baseline.dcm", [0xff, 0xc0], 7),
+        ("jpeg2000.dcm", [0xff, 0x51], 6),
+        ("jpeg2000.dcm", [0xff, 0x51], 11),
+    ] {
+        let error = patched(name, marker, at);
+        assert!(matches!(error, DecodeError::Malformed(_, text) if text.contains("another size")), "{name}: {error}");
+    }
+}
+
+#[test]
+fn many_tiny_tiles_or_precincts_are_refused_before_the_codec_sees_them() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/jpeg2000.dcm");
+    let sound = std::fs::read(path).unwrap();
+    let find = |marker: [u8; 2]| sound.windows(2).rposition(|pair| pair == marker).unwrap();
+    let mut tiles = sound.clone();
+    tiles[find([0xff, 0x51]) + 22..][..8].copy_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1]);
+    assert_eq!(error(&tiles).reason(), Reason::UnsupportedTransferSyntax);
+    let mut blocks = sound.clone();
+    let style = find([0xff, 0x52]);
+    blocks[style + 10..style + 12].fill(0); // 4 by 4 pixels
+    assert_eq!(error(&blocks).reason(), Reason::UnsupportedTransferSyntax);
+}

@@ -8,7 +8,7 @@ use image::{DynamicImage, ImageDecoder};
 use jpeg_decoder::PixelFormat;
 
 use super::dataset::{Dataset, PixelData, Value, malformed};
-use super::layout::Layout;
+use super::layout::{Layout, Photometric};
 use super::transfer_syntax::Codec;
 use super::{jpeg2000, rle};
 use crate::{DecodeError, jpeg};
@@ -45,11 +45,14 @@ pub(super) fn first(dataset: &Dataset<'_>, layout: &Layout, codec: Codec) -> Res
 }
 
 fn native(data: Value<'_>, layout: &Layout, big_endian: bool) -> Result<Vec<u16>, DecodeError> {
+    if layout.photometric == (Photometric::Ybr { shared: true }) {
+        return Err(DecodeError::Unsupported("uncompressed pixels that share their colour"));
+    }
     let count = layout.pixels() * usize::from(layout.samples);
-    // Two bytes a word, of which an odd frame of bytes leaves one over.
     let needed = count * layout.bytes();
     let bytes = data.bytes.get(..needed).ok_or(malformed("pixel data shorter than a frame"))?;
     let samples: Vec<u16> = match (layout.bytes(), big_endian) {
+        // The two bytes of each word have changed places, and an odd frame ends in the first byte of a word.
         (1, true) if data.vr == Some(*b"OW") => {
             let swapped = |i: usize| data.bytes.get(i ^ 1).copied().map(u16::from);
             (0..count).map(swapped).collect::<Option<_>>().ok_or(malformed("pixel data shorter than a frame"))?

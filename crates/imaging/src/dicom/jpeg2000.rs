@@ -13,9 +13,11 @@ const SOT: u8 = 0x90;
 const SOD: u8 = 0x93;
 /// Tiles of an image; each costs the codec memory of its own.
 const TILES_MAX: u64 = 4096;
-/// Exponents of two: pixels of a code block in both directions together, and the side of a precinct.
+/// Pixels of the smallest code block, as an exponent of two.
 const CODE_BLOCK_MIN: u8 = 8;
-const PRECINCT_MIN: u8 = 5;
+/// Pixels of the whole image for each precinct of any resolution, and precincts that are allowed anyway.
+const PIXELS_PER_PRECINCT: u64 = 64;
+const PRECINCTS_FREE: u64 = 4096;
 
 /// Decodes one frame to words, pixel by pixel.
 pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Vec<u16>, DecodeError> {
@@ -23,7 +25,7 @@ pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Vec<u16>, DecodeE
     let start = stream.windows(4).position(|window| window == SOC_SIZ);
     let stream = &stream[start.ok_or(malformed("no JPEG 2000 codestream"))?..];
     let signed = check_size(stream, layout)?;
-    check_partition(stream)?;
+    check_partition(stream, layout)?;
 
     let corrupt = |_| malformed("a corrupt JPEG 2000 codestream");
     let settings = DecodeSettings { strict: true, ..DecodeSettings::default() };
@@ -83,7 +85,7 @@ fn check_size(stream: &[u8], layout: &Layout) -> Result<bool, DecodeError> {
 
 /// Refuses partitions so fine that their bookkeeping outweighs the pixels many times over, in the main header and in
 /// those of the tile parts.
-fn check_partition(stream: &[u8]) -> Result<(), DecodeError> {
+fn check_partition(stream: &[u8], layout: &Layout) -> Result<(), DecodeError> {
     const SHORT: DecodeError = malformed("a JPEG 2000 codestream that ends within its headers");
     let wide = u16::from_be_bytes([stream[40], stream[41]]) > 256;
     let mut at = 2; // after SOC
@@ -108,9 +110,9 @@ fn check_partition(stream: &[u8]) -> Result<(), DecodeError> {
                 let part = segment.get(2..6).and_then(<[u8]>::first_chunk).ok_or(SHORT)?;
                 tile_part = at..at + u32::from_be_bytes(*part) as usize;
             }
-            COD => check_style(segment.first(), segment.get(5..))?,
-            COC if wide => check_style(segment.get(2), segment.get(3..))?,
-            COC => check_style(segment.get(1), segment.get(2..))?,
+            COD => check_style(segment.first(), segment.get(5..), layout)?,
+            COC if wide => check_style(segment.get(2), segment.get(3..), layout)?,
+            COC => check_style(segment.get(1), segment.get(2..), layout)?,
             _ => {}
         }
         at += 2 + length;
@@ -119,14 +121,27 @@ fn check_partition(stream: &[u8]) -> Result<(), DecodeError> {
 }
 
 /// A coding style: levels, code block width and height, block style, transformation, precincts where `style` says so.
-fn check_style(style: Option<&u8>, parameters: Option<&[u8]>) -> Result<(), DecodeError> {
-    let (Some(style), Some(&[_, width, height, _, _, ref precincts @ ..])) = (style, parameters) else {
+fn check_style(style: Option<&u8>, parameters: Option<&[u8]>, layout: &Layout) -> Result<(), DecodeError> {
+    let (Some(style), Some(&[levels, width, height, _, _, ref sizes @ ..])) = (style, parameters) else {
         return Err(malformed("a JPEG 2000 coding style that is too short"));
     };
-    let fine_blocks = width.saturating_add(height).saturating_add(4) < CODE_BLOCK_MIN;
-    let fine = |&precinct: &u8| precinct & 0xf < PRECINCT_MIN || precinct >> 4 < PRECINCT_MIN;
-    if fine_blocks || (style & 1 != 0 && precincts.iter().any(fine)) {
+    let sizes = if style & 1 == 0 { &[] } else { sizes };
+    let too_many = precincts(levels, sizes, layout) > PRECINCTS_FREE + layout.pixels() as u64 / PIXELS_PER_PRECINCT;
+    if too_many || width.saturating_add(height).saturating_add(4) < CODE_BLOCK_MIN {
         return Err(DecodeError::Unsupported("a JPEG 2000 codestream of very fine partition"));
     }
     Ok(())
+}
+
+/// How many precincts the resolutions have, from the smallest on, each of half the next one's sides.
+fn precincts(levels: u8, sizes: &[u8], layout: &Layout) -> u64 {
+    let side = |pixels: u16, halvings: usize, exponent: u8| {
+        let pixels = u64::from(pixels).div_ceil(1 << halvings.min(32));
+        pixels.div_ceil(1 << exponent)
+    };
+    let of_resolution = |(resolution, size): (usize, &u8)| {
+        let halvings = usize::from(levels).saturating_sub(resolution);
+        side(layout.columns, halvings, size & 0xf) * side(layout.rows, halvings, size >> 4)
+    };
+    sizes.iter().enumerate().map(of_resolution).sum()
 }

@@ -33,7 +33,10 @@ pub(super) enum Photometric {
     Palette,
     Rgb,
     /// Luminance and two colour differences over the full range.
-    Ybr,
+    Ybr {
+        /// Where it is not compressed, two pixels share their differences.
+        shared: bool,
+    },
 }
 
 impl Layout {
@@ -106,7 +109,8 @@ impl Photometric {
             ("PALETTE COLOR", 1) => Ok(Photometric::Palette),
             // The codec of JPEG 2000 undoes its own transformations, ICT and RCT.
             ("RGB" | "YBR_ICT" | "YBR_RCT", 3) => Ok(Photometric::Rgb),
-            ("YBR_FULL" | "YBR_FULL_422", 3) => Ok(Photometric::Ybr),
+            ("YBR_FULL", 3) => Ok(Photometric::Ybr { shared: false }),
+            ("YBR_FULL_422", 3) => Ok(Photometric::Ybr { shared: true }),
             (_, 1 | 3) => Err(DecodeError::Unsupported("a photometric interpretation")),
             _ => Err(malformed("samples per pixel other than 1 and 3")),
         }

@@ -20,19 +20,21 @@ use crate::contain::contain;
 use crate::grey::Grey;
 use crate::{DecodeError, Limits, Radiograph};
 use layout::{Layout, Photometric};
+use transfer_syntax::Codec;
 
 /// Decodes the first frame of a DICOM file.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, DecodeError> {
     let body = transfer_syntax::open(bytes, limits)?;
     let dataset = dataset::read(&body.bytes, body.encoding)?;
     let layout = Layout::read(&dataset)?;
-    let copies = match body.codec {
-        transfer_syntax::Codec::Native => 4,
-        transfer_syntax::Codec::Rle => 6,
-        transfer_syntax::Codec::Jpeg => 16,
-        transfer_syntax::Codec::Jpeg2000 => 32,
+    // Bytes that each codec holds for a sample, its scratch included: measured, and rounded up.
+    let bytes_per_sample = match body.codec {
+        Codec::Native => 4,
+        Codec::Rle => 6,
+        Codec::Jpeg => 16,
+        Codec::Jpeg2000 => 24,
     };
-    let bytes_per_pixel = copies * u64::from(layout.samples) + 2;
+    let bytes_per_pixel = bytes_per_sample * u64::from(layout.samples) + 2;
     limits.check_pixels(layout.columns.into(), layout.rows.into(), layout.frames, bytes_per_pixel)?;
     let header = Header::read(&dataset);
     let frame = contain(dataset::malformed("its decoder failed"), || frame::first(&dataset, &layout, body.codec))?;
@@ -53,11 +55,11 @@ fn display(dataset: &dataset::Dataset<'_>, layout: &Layout, frame: frame::Frame)
             // Whatever its palette holds, an image of colour indices is no radiograph.
             Grey { luminance: samples, colour: layout.photometric == Photometric::Palette }
         }
-        Photometric::Rgb | Photometric::Ybr => {
+        Photometric::Rgb | Photometric::Ybr { .. } => {
             let max = layout.max();
             let scale = |sample: u16| (u32::from(sample.min(max)) * 65535 / u32::from(max)) as u16;
             let pixels = samples.as_chunks::<3>().0.iter().map(|pixel| pixel.map(scale));
-            if layout.photometric == Photometric::Ybr && !frame.converted {
+            if layout.photometric != Photometric::Rgb && !frame.converted {
                 Grey::of_rgb(pixels.map(rgb_of_ybr))
             } else {
                 Grey::of_rgb(pixels)
