@@ -147,12 +147,14 @@ fn airway(b: &mut Builder<'_>) {
     let behind = [5.0, upper, upper, upper + 2.0, 0.5 * (upper + lower) + 2.0, lower, lower + 0.5, lower, lower];
     let deep = [9.0, 11.0, 14.0, 13.0, 10.0, 12.0, 15.0, 15.5, 15.0].map(|mm| mm * a.airway * s);
     let wide = [14.0, 16.0, 18.0, 16.0, 8.0, 10.0, 10.0, 10.0, 10.0].map(|mm| mm * s);
-    let head = b.spine.head;
+    // The throat gives way to a dislocated neck, not to a dens that slips on its own.
+    let spine = if b.lesion.is_some_and(|l| l.dislocates()) { &b.spine } else { &b.healthy };
+    let head = spine.head;
     let vault = head.at(-26.0 * s, -14.0 * s, 0.0);
     let mut knots = vec![[vault.y, vault.x - 9.0, vault.x, 7.0]];
     for i in 0..9 {
         let half = if i == 0 { 11.0 * s + a.adi } else { 0.5 * a.depths[i] };
-        let wall = b.spine.frames[i].at(-half, 0.0, 0.0);
+        let wall = spine.frames[i].at(-half, 0.0, 0.0);
         let right = wall.x - behind[i];
         knots.push([wall.y, right - deep[i], right, wide[i]]);
     }

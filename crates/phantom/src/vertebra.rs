@@ -90,7 +90,6 @@ fn wedge(b: &mut Builder<'_>, frame: &Frame, i: usize, mut o: Outline, (w, t): (
     o.top[2] += s * 0.7 / (d * d);
     o.front[0] -= 0.6;
     o.front[1] += 0.9 / h;
-    o.round = 0.9;
     b.slab(frame, &o, w, t, bone);
     // Impacted trabeculae under the endplate show as a dense band.
     let band = Outline { bottom: [o.top[0] + 2.2, o.top[1], o.top[2]], back: [0.15 * d, 0.0, 0.0], ..o };
@@ -120,8 +119,8 @@ fn burst(b: &mut Builder<'_>, frame: &Frame, i: usize, mut o: Outline, (w, t): (
 /// The lower front corner breaks off and moves forwards and down.
 fn teardrop(b: &mut Builder<'_>, frame: &Frame, i: usize, o: Outline, (w, t): (f32, f32), bone: Bone, l: Lesion) {
     let (k, _) = teardrop_cut(b, i, l);
-    b.slab(frame, &Outline { cut: Some(k), round: 1.0, ..o }, w, t, bone);
-    let chip = Outline { cut: Some(k.map(|c| -c)), round: 1.0, ..o };
+    b.slab(frame, &Outline { cut: Some(k), ..o }, w, t, bone);
+    let chip = Outline { cut: Some(k.map(|c| -c)), ..o };
     let moved = teardrop_frame(b, frame, i, l);
     b.slab(&moved, &chip, w, t, bone);
 }
@@ -147,8 +146,7 @@ fn body_mask(b: &mut Builder<'_>, frame: &Frame, i: usize, l: Lesion) {
     let (top, bottom, front, back) = (-0.5 * h, 0.5 * h, -0.5 * d, 0.5 * d);
     match l.kind {
         Kind::Wedge => {
-            let low = top + l.severity_mm + 2.5;
-            b.mask(frame, &[(front - 0.5, top - 0.5), (0.4 * d, top - 0.5), (0.4 * d, low), (front - 0.5, low)], 1.0);
+            b.mask(frame, &[(front - 0.5, top - 0.5), (back, top - 0.5), (back, bottom), (front - 0.5, bottom)], 1.0);
         }
         Kind::Burst => {
             let out = back + l.severity_mm + 1.0;
