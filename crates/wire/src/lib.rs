@@ -1,1 +1,31 @@
-//! See ARCHITECTURE.md.
+//! The events and the way they travel.
+//!
+//! Two halves. [`Event`] and its data types are CloudEvents 1.0 in structured JSON, parsed once, here, into types that
+//! need no second check; `docs/events/` says the same as JSON Schema and AsyncAPI, and a test holds the two together.
+//! [`Broker`], [`Publisher`] and [`Consumer`] are RabbitMQ as this house uses it: nothing outside this crate names lapin.
+
+mod backoff;
+mod broker;
+mod consumer;
+mod delivery;
+mod event;
+mod fields;
+mod incoming;
+mod key;
+mod lane;
+mod outgoing;
+mod publisher;
+mod topology;
+mod words;
+
+pub use backoff::Backoff;
+pub use broker::{Broker, WireError};
+pub use consumer::{Consumer, ConsumerOptions, LinkState};
+pub use delivery::{Delivery, Lost, Message};
+pub use event::{AnyEvent, EVENT_BYTES_MAX, Event, EventError, EventKind, Payload, identity};
+pub use incoming::{ConfirmationSource, ImageArrived, ImageConfirmed, ImageObject, Label, StudyState, StudyStatus};
+pub use key::{KeyError, ObjectKey};
+pub use lane::Lane;
+pub use outgoing::{FindingCreated, Probabilities, Purpose, SaliencyOf, StudyReprioritised};
+pub use publisher::{Published, Publisher};
+pub use topology::{Queue, Topology};
