@@ -135,7 +135,7 @@ pub struct Collar {
 impl Acquisition {
     pub(crate) fn sample(seed: u64) -> Acquisition {
         let r = &mut Rng::new(seed, Stream::Acquisition);
-        let field_mm = [r.range(150.0, 200.0), r.range(184.0, 248.0)];
+        let field_mm = [r.range(152.0, 200.0), r.range(184.0, 248.0)];
         let magnification = r.range(1.15, 1.2);
         let mut acquisition = Acquisition {
             magnification,
@@ -144,7 +144,7 @@ impl Acquisition {
             field_offset_mm: [r.normal(0.0, 3.0, 2.0), r.normal(0.0, 2.0, 2.0)],
             field_angle: r.normal(0.0, 0.012, 2.0),
             canvas_mm: field_mm[0].max(field_mm[1]) * r.range(0.97, 1.03),
-            c4_mm: [r.normal(4.0, 7.0, 2.0), r.normal(-2.0, 6.0, 2.0)],
+            c4_mm: [r.normal(-8.0, 5.0, 2.0), r.normal(-2.0, 5.0, 2.0)],
             lean: r.normal(0.0, 0.06, 2.0),
             hardness: r.range(-1.0, 1.0),
             photons_mm2: 2.4e5 * (r.normal(0.0, 0.5, 2.0)).exp(),
@@ -152,7 +152,7 @@ impl Acquisition {
             blur_mm: r.range(0.13, 0.22),
             scatter: r.range(0.25, 0.6),
             compression: r.range(0.4, 0.7),
-            window: [r.normal(0.0, 0.12, 2.0), r.range(2.0, 3.0)],
+            window: [r.normal(0.0, 0.1, 2.0), r.range(1.5, 2.2)],
             gamma: r.range(0.85, 1.2),
             lut: Lut::Linear,
             grid: None,

@@ -49,17 +49,11 @@ fn collar(b: &mut Builder<'_>) {
     let Some(c) = b.acquisition.collar else { return };
     let contour = contour(b);
     let (top, bottom) = (b.spine.frames[C2].origin.y + 14.0, b.spine.frames[C7].origin.y + 14.0);
-    let skin = |y: f32, side: usize| {
-        let i = contour.windows(2).position(|w| y < w[1][0]).unwrap_or(contour.len() - 2);
-        let (p, q) = (&contour[i], &contour[i + 1]);
-        let t = ((y - p[0]) / (q[0] - p[0]).max(1.0)).clamp(0.0, 1.0);
-        p[side] + (q[side] - p[side]) * t
-    };
     const PARTS: usize = 6;
-    for (side, out) in [(1, -1.0), (2, 1.0)] {
+    for (side, out) in [(0, -1.0), (1, 1.0)] {
         let at = |k: usize| {
             let y = top + (bottom - top) * k as f32 / PARTS as f32;
-            v3(skin(y, side) + out * (c.gap_mm + 2.0), y, 0.0)
+            v3(contour[side].at(y) + out * (c.gap_mm + 2.0), y, 0.0)
         };
         for k in 0..PARTS {
             let (p, q) = (at(k), at(k + 1));

@@ -332,7 +332,7 @@ pub(crate) fn spinous(b: &mut Builder<'_>, frame: &Frame, i: usize) {
 }
 
 fn spinous_piece(b: &mut Builder<'_>, frame: &Frame, outline: &Outline) {
-    let bone = Bone { trabecular: b.anatomy.trabecular + 0.12, ..b.bone() };
+    let bone = Bone { trabecular: b.anatomy.trabecular + 0.25, ..b.bone() };
     // A ridge: thickest along its middle.
     for (w, narrow) in [(-2.4, 1.2), (-0.8, 0.2), (0.8, 0.2), (2.4, 1.2)] {
         let slice = Outline {

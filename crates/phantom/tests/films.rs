@@ -116,6 +116,27 @@ fn a_clear_injury_shows_at_the_networks_resolution() {
 }
 
 #[test]
+fn the_lesion_lies_in_the_collimated_field() {
+    for seed in 0..150 {
+        for class in [Class::Fracture, Class::Dislocation] {
+            let case = Case::sample(seed, class);
+            let film = case.render(128, Preset::Reference);
+            let a = &case.acquisition;
+            let (sin, cos) = a.field_angle.sin_cos();
+            let inside = |i: usize| {
+                let mm = |p: usize, offset: f32| (p as f32 + 0.5) * film.spacing_mm - 0.5 * a.canvas_mm - offset;
+                let (x, y) = (mm(i % 128, a.field_offset_mm[0]), mm(i / 128, a.field_offset_mm[1]));
+                (x * cos + y * sin).abs() < 0.5 * a.field_mm[0] && (y * cos - x * sin).abs() < 0.5 * a.field_mm[1]
+            };
+            let marked: Vec<usize> = (0..film.mask.len()).filter(|i| film.mask[*i] == 255).collect();
+            let seen = marked.iter().filter(|i| inside(**i)).count();
+            let share = seen as f32 / marked.len() as f32;
+            assert!(share > 0.9, "seed {seed} {} {}: {share}", case.kind.as_str(), case.level);
+        }
+    }
+}
+
+#[test]
 fn a_small_film_is_the_large_one_reduced() {
     for (seed, class) in [(1, Class::Normal), (2, Class::Fracture), (3, Class::Dislocation), (4, Class::Normal)] {
         let case = Case::sample(seed, class);
