@@ -1,6 +1,11 @@
-//! What the tests stand on: a database a test, the design's order computed a second time, waiting without luck.
+//! What the tests stand on: a database a test, worker processes, a stranger's AMQP client, the design's order computed a
+//! second time, waiting without luck.
 
 pub mod database;
 pub mod order;
+pub mod python;
 pub mod random;
+pub mod stack;
+pub mod tools;
 pub mod wait;
+pub mod worker;

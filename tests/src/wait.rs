@@ -1,14 +1,9 @@
 //! Waiting for a condition, never for luck.
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 /// Polls until the condition gives a value; panics with `what` after the deadline.
-pub async fn until<T, F, C>(what: &str, deadline: Duration, mut condition: C) -> T
-where
-    C: FnMut() -> F,
-    F: Future<Output = Option<T>>,
-{
+pub async fn until<T>(what: &str, deadline: Duration, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(value) = condition().await {

@@ -2,6 +2,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use cspine_tests::database::Database;
+use cspine_wire::AnyEvent;
 use serde_json::{Value, json};
 
 use crate::samples::{DISLOCATION, NORMAL, arrival, record};
@@ -17,6 +18,7 @@ async fn what_happened_is_told_as_cloud_events() {
     let told: HashSet<&str> = messages.iter().map(|m| m.routing_key.as_str()).collect();
     assert_eq!(told, HashSet::from(["finding.created", "study.reprioritised"]));
     for (message, event) in messages.iter().zip(&events) {
+        AnyEvent::parse(&message.payload).expect("a subscriber can read it");
         assert_eq!((&event["specversion"], &event["id"]), (&json!("1.0"), &json!(message.event_id)));
         assert_eq!(event["type"], json!(message.event_type));
         let study = arrival(1, 1).study.to_string();

@@ -1,1 +1,10 @@
-//! The system from outside.
+//! The system from outside: processes, a stranger's client, and nothing known of the inside but the design's contracts.
+
+mod accounting;
+mod dicom;
+mod files;
+mod killed_workers;
+mod readme;
+mod restarts;
+mod strangers_events;
+mod traffic;
