@@ -46,6 +46,8 @@ pub enum Reason {
     NotFinite,
     /// Decoding it alone, under limits, crashed or took too long.
     Poison,
+    /// A study's state changed, and no image of that study ever came.
+    UnknownStudy,
     /// The broker gave it up (delivery limit, expiry) or could not route it.
     DeadLettered,
 }
@@ -70,5 +72,6 @@ crate::words!(Reason, "reason code", {
     IdentityMismatch => "identity_mismatch",
     NotFinite => "not_finite",
     Poison => "poison",
+    UnknownStudy => "unknown_study",
     DeadLettered => "dead_lettered",
 });
