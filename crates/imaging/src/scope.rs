@@ -83,8 +83,8 @@ fn is_secondary_capture(header: &Header) -> bool {
 fn region(header: &Header) -> Scope {
     let code = header.anatomic_region.as_deref().map_or(Scope::Unknown, |code| match code {
         "122494005" | "T-11501" => Scope::Accept,
-        // Neck, spine, vertebral column: they contain it. Other schemes' codes we cannot judge.
-        "45048000" | "421060004" | "280717001" => Scope::Unknown,
+        // Neck, spine, head and neck, cervico-thoracic spine: they contain it. Other schemes' codes we cannot judge.
+        "45048000" | "421060004" | "774007" | "1217257000" => Scope::Unknown,
         code if code.bytes().all(|digit| digit.is_ascii_digit()) => Scope::Reject,
         _ => Scope::Unknown,
     });
@@ -103,9 +103,10 @@ fn region(header: &Header) -> Scope {
 fn view(header: &Header) -> Scope {
     let code = header.view_code.as_deref().map_or(Scope::Unknown, |code| match code {
         "399067008" | "399173006" | "399198007" | "399352003" | "399260004" => Scope::Accept,
-        // Antero-posterior, postero-anterior and the obliques; what else there is we leave to weaker evidence.
-        "399348003" | "399168005" | "272479007" | "399132005" | "399255003" | "399297006" | "399108004"
-        | "399089001" | "399074006" | "399106000" | "399182000" => Scope::Reject,
+        // The frontal, oblique and axial ones of the same context group (CID 4010); others are left to weaker evidence.
+        "399348003" | "272479007" | "399033003" | "399312000" | "399059000" | "399160007" | "399132005"
+        | "399182000" | "399135007" | "399356000" | "399006002" | "399038007" | "399184004" | "399236003"
+        | "260427002" | "399004004" | "399061009" | "399255003" | "399360002" => Scope::Reject,
         _ => Scope::Unknown,
     });
     let position = word(header.view_position.as_deref()).map_or(Scope::Unknown, |position| match position.as_str() {
@@ -124,13 +125,10 @@ fn view(header: &Header) -> Scope {
         Some('A' | 'P') => Scope::Accept,
         _ => Scope::Unknown,
     };
-    let text = match (header.text.other_view, header.text.lateral) {
-        (true, _) => Scope::Reject,
-        (false, true) => Scope::Accept,
-        (false, false) => Scope::Unknown,
-    };
-    // An oblique's row may run to the front too: the descriptions come before it when they exclude.
-    first(&[code, position, if text == Scope::Reject { text } else { Scope::Unknown }, orientation, text])
+    let excluded = if header.text.other_view { Scope::Reject } else { Scope::Unknown };
+    let text = if header.text.lateral { Scope::Accept } else { Scope::Unknown };
+    // An oblique's row may run to the front too, so a description that excludes goes before the orientation.
+    first(&[code, position, excluded, orientation, text])
 }
 
 /// Letters and digits in upper case; `None` when nothing is left.

@@ -2,6 +2,10 @@
 
 use cspine_domain::Uid;
 
+use super::dataset::Dataset;
+use super::tags;
+use super::text::{self, TextEvidence};
+
 /// The part of a DICOM header that leaves the decoder. Absent, empty and unreadable attributes are `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Header {
@@ -31,22 +35,42 @@ pub struct Header {
     pub text: TextEvidence,
 }
 
-/// What series description, protocol name and study description say; the texts themselves stay behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TextEvidence {
-    /// One of the three names the cervical spine.
-    pub cervical: bool,
-    /// Series or protocol name a lateral view.
-    pub lateral: bool,
-    /// Series or protocol name a view that is not the plain lateral: swimmer's, odontoid, oblique, flexion, extension.
-    pub other_view: bool,
-}
-
 impl Header {
     /// Whether the header carries exactly these three UIDs.
     pub fn identifies(&self, study: &Uid, series: &Uid, sop: &Uid) -> bool {
         self.study_instance_uid.as_ref() == Some(study)
             && self.series_instance_uid.as_ref() == Some(series)
             && self.sop_instance_uid.as_ref() == Some(sop)
+    }
+}
+
+impl Header {
+    pub(super) fn read(dataset: &Dataset<'_>) -> Self {
+        let uid = |tag| dataset.code(tag).and_then(|text| Uid::parse(text).ok());
+        let code = |tag| dataset.code(tag).map(str::to_owned);
+        let coded = |sequence| {
+            let value = dataset.value_in(sequence, tags::CODE_VALUE)?;
+            value.parts().next().filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        let text = |tag| dataset.value(tag).map_or(&[][..], |value| value.bytes);
+        let image_type = dataset.value(tags::IMAGE_TYPE);
+        Self {
+            study_instance_uid: uid(tags::STUDY_INSTANCE_UID),
+            series_instance_uid: uid(tags::SERIES_INSTANCE_UID),
+            sop_instance_uid: uid(tags::SOP_INSTANCE_UID),
+            sop_class: uid(tags::SOP_CLASS_UID),
+            localizer: image_type.is_some_and(|value| value.parts().any(|part| part == "LOCALIZER")),
+            modality: code(tags::MODALITY),
+            body_part: code(tags::BODY_PART_EXAMINED),
+            anatomic_region: coded(tags::ANATOMIC_REGION_SEQUENCE),
+            view_position: code(tags::VIEW_POSITION),
+            view_code: coded(tags::VIEW_CODE_SEQUENCE),
+            row_orientation: code(tags::PATIENT_ORIENTATION),
+            text: text::evidence(
+                text(tags::SERIES_DESCRIPTION),
+                text(tags::PROTOCOL_NAME),
+                text(tags::STUDY_DESCRIPTION),
+            ),
+        }
     }
 }

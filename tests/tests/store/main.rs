@@ -1,0 +1,11 @@
+//! The store on a real Postgres, a database a test.
+
+mod constraints;
+mod findings;
+mod outbox;
+mod parked;
+mod priority;
+mod registration;
+mod samples;
+mod study;
+mod worklist;
