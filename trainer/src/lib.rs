@@ -1,1 +1,4 @@
-//! See ARCHITECTURE.md.
+//! Fits, evaluates and compares networks; makes phantoms.
+
+mod augment;
+pub mod pretrain;

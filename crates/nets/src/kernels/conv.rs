@@ -125,9 +125,7 @@ impl Packed {
     /// Weights `[out, in, kernel, kernel]` for the forward pass.
     pub fn forward(weights: &[f32], [outs, ins, kernel]: [usize; 3]) -> Self {
         assert_eq!(weights.len(), outs * ins * kernel * kernel);
-        Self::new(kernel, kernel * ins, outs, |y, i, o| {
-            weights[((o * ins + i % ins) * kernel + y) * kernel + i / ins]
-        })
+        Self::new(kernel, kernel * ins, outs, |y, i, o| weights[((o * ins + i % ins) * kernel + y) * kernel + i / ins])
     }
 
     /// The same weights for [`input_gradient`].
@@ -253,7 +251,14 @@ pub fn forward(x: &[f32], extent: Extent, weights: &Packed, window: Window, relu
 ///
 /// `dy` is the output's gradient; where `mask` (the output of a ReLU) is not positive it counts as zero. The weights are
 /// packed by [`Packed::input_gradient`].
-pub fn input_gradient(dy: &[f32], mask: Option<&[f32]>, x: Extent, weights: &Packed, window: Window, outs: usize) -> Vec<f32> {
+pub fn input_gradient(
+    dy: &[f32],
+    mask: Option<&[f32]>,
+    x: Extent,
+    weights: &Packed,
+    window: Window,
+    outs: usize,
+) -> Vec<f32> {
     let y = window.output(x, outs);
     if window.stride == 1 {
         let turned = Window { padding: window.kernel - 1 - window.padding, ..window };
@@ -313,7 +318,8 @@ pub fn weight_gradient(x: &[f32], extent: Extent, dy: &[f32], window: Window, ou
         for chunk in &chunks {
             for group in &groups {
                 for &(ky, i) in tiles {
-                    let from = ((chunk.image * framed_extent.height + chunk.row * window.stride + ky) * framed_extent.width)
+                    let from = ((chunk.image * framed_extent.height + chunk.row * window.stride + ky)
+                        * framed_extent.width)
                         * extent.channels;
                     // SAFETY: the chunk lies within both activations, and a tile's sums belong to this task alone.
                     unsafe {

@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::simd::vectorised;
+
 /// Rows that one partial sum covers; fixed, so that sums do not depend on the number of threads.
 const ROWS: usize = 512;
 
@@ -23,7 +25,7 @@ fn two_sums(x: &[f32], channels: usize, each: impl Fn(usize, &[f32], &mut [f32],
             let mut sums = [vec![0.0f32; channels], vec![0.0f32; channels]];
             let [a, b] = &mut sums;
             for (row, values) in rows.chunks(channels).enumerate() {
-                each(chunk * ROWS + row, values, a, b);
+                vectorised(|| each(chunk * ROWS + row, values, a, b));
             }
             sums
         })
@@ -62,11 +64,13 @@ pub fn forward(x: &[f32], moments: &Moments, gamma: &[f32], beta: &[f32], eps: f
     let mut y = vec![0.0f32; x.len()];
     y.par_chunks_mut(ROWS * channels).zip(x.par_chunks(ROWS * channels)).for_each(|(y, x)| {
         for (y, x) in y.chunks_mut(channels).zip(x.chunks(channels)) {
-            for (((y, x), scale), shift) in y.iter_mut().zip(x).zip(&scale).zip(&shift) {
-                let z = x * scale + shift;
-                // A NaN stays, so that a broken input is noticed.
-                *y = if z > 0.0 || z.is_nan() { z } else { 0.0 };
-            }
+            vectorised(|| {
+                for (((y, x), scale), shift) in y.iter_mut().zip(x).zip(&scale).zip(&shift) {
+                    let z = x * scale + shift;
+                    // A NaN stays, so that a broken input is noticed.
+                    *y = if z > 0.0 || z.is_nan() { z } else { 0.0 };
+                }
+            });
         }
     });
     y
@@ -109,10 +113,12 @@ pub fn backward(pass: Pass<'_>, mut dy: Vec<f32>) -> Gradients {
     let [beta, gamma] = two_sums(&dy, channels, |row, dy, a, b| {
         let at = row * channels;
         let (x, y) = (&pass.x[at..at + channels], &pass.y[at..at + channels]);
-        for (i, (a, b)) in a.iter_mut().zip(b).enumerate() {
-            let g = open(y[i], dy[i]);
+        for ((((((a, b), x), y), dy), mean), inverse) in
+            a.iter_mut().zip(b).zip(x).zip(y).zip(dy).zip(mean).zip(&inverse)
+        {
+            let g = open(*y, *dy);
             *a += g;
-            *b += g * (x[i] - mean[i]) * inverse[i];
+            *b += g * (x - mean) * inverse;
         }
     });
     let beta: Vec<f32> = beta.iter().map(|&v| v as f32).collect();
@@ -127,9 +133,11 @@ pub fn backward(pass: Pass<'_>, mut dy: Vec<f32>) -> Gradients {
         for (row, dy) in dy.chunks_mut(channels).enumerate() {
             let at = from + row * channels;
             let (x, y) = (&pass.x[at..at + channels], &pass.y[at..at + channels]);
-            for i in 0..channels {
-                dy[i] = a[i] * open(y[i], dy[i]) + b[i] * x[i] + c[i];
-            }
+            vectorised(|| {
+                for (((((dy, x), y), a), b), c) in dy.iter_mut().zip(x).zip(y).zip(&a).zip(&b).zip(&c) {
+                    *dy = a * open(*y, *dy) + b * x + c;
+                }
+            });
         }
     });
     Gradients { x: dy, gamma, beta }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::conv::Extent;
+use super::simd::vectorised;
 
 /// A pooling window; the output's side is rounded up, as torch's `ceil_mode=True` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +44,7 @@ impl MaxPool {
                 for iy in self.inside(oy, extent.height) {
                     for ix in self.inside(ox, extent.width) {
                         let from = ((image * extent.height + iy) * extent.width + ix) * c;
-                        for (y, &x) in y.iter_mut().zip(&x[from..from + c]) {
-                            // A NaN stays, so that a broken input is noticed.
-                            *y = if x > *y || x.is_nan() { x } else { *y };
-                        }
+                        larger(y, &x[from..from + c]);
                     }
                 }
             }
@@ -72,12 +70,7 @@ impl MaxPool {
                     for iy in self.inside(oy, extent.height) {
                         for ix in self.inside(ox, extent.width) {
                             let from = (iy * extent.width + ix) * c;
-                            let window = dx[from..from + c].iter_mut().zip(&x[from..from + c]);
-                            for (((dx, &x), &y), rest) in window.zip(y).zip(&mut rest) {
-                                let given = if x == y { *rest } else { 0.0 };
-                                *dx += given;
-                                *rest = if x == y { 0.0 } else { *rest };
-                            }
+                            give(&mut rest, &mut dx[from..from + c], &x[from..from + c], y);
                         }
                     }
                 }
@@ -85,6 +78,26 @@ impl MaxPool {
         });
         dx
     }
+}
+
+/// `y = max(y, x)`. A NaN stays, so that a broken input is noticed.
+fn larger(y: &mut [f32], x: &[f32]) {
+    vectorised(|| {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = if x > *y || x.is_nan() { x } else { *y };
+        }
+    });
+}
+
+/// Where `x` is the window's largest value `y`, it gets what is left of the gradient.
+fn give(rest: &mut [f32], dx: &mut [f32], x: &[f32], y: &[f32]) {
+    vectorised(|| {
+        for (((rest, dx), x), y) in rest.iter_mut().zip(dx).zip(x).zip(y) {
+            let given = if x == y { *rest } else { 0.0 };
+            *dx += given;
+            *rest -= given;
+        }
+    });
 }
 
 /// The mean over an image's pixels, `[images, channels]`.

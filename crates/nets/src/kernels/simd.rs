@@ -24,7 +24,11 @@ impl Isa {
             }
             #[cfg(target_arch = "x86_64")]
             {
-                if at_most != "avx2" && is_x86_feature_detected!("avx512f") {
+                if at_most != "avx2"
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512dq")
+                {
                     return Isa::Avx512;
                 }
                 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -43,6 +47,20 @@ impl Isa {
     /// Rows of a tile: with three vectors of columns, as many accumulators as the registers hold.
     pub fn rows(self) -> usize {
         if self == Isa::Avx512 { 8 } else { 4 }
+    }
+}
+
+/// Runs a loop compiled for the machine's vectors. It must be small enough to be inlined whole.
+#[inline]
+pub fn vectorised<R>(body: impl FnOnce() -> R) -> R {
+    match Isa::detect() {
+        // SAFETY: `detect` found the instructions.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { x86::with_avx512(body) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { x86::with_avx2(body) },
+        _ => body(),
     }
 }
 
@@ -109,6 +127,16 @@ mod x86 {
     use std::arch::x86_64::*;
 
     use super::Simd;
+
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx2,fma")]
+    pub fn with_avx512<R>(body: impl FnOnce() -> R) -> R {
+        body()
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub fn with_avx2<R>(body: impl FnOnce() -> R) -> R {
+        body()
+    }
 
     /// Sixteen lanes.
     pub struct Avx512;

@@ -54,7 +54,9 @@ impl<L: Layer> Stage<L> {
     ) -> Result<Option<Vec<f32>>> {
         match (self, saved) {
             (Stage::Conv(conv), StageSaved::Conv(saved)) => conv.backward(Pass { x, y, saved }, dy, wanted),
-            (Stage::Pool(pool), StageSaved::Pool) => Ok(wanted.then(|| pool.backward(&x.values, x.extent, &y.values, &dy))),
+            (Stage::Pool(pool), StageSaved::Pool) => {
+                Ok(wanted.then(|| pool.backward(&x.values, x.extent, &y.values, &dy)))
+            }
             (Stage::Inception(block), StageSaved::Inception(saved)) => block.backward(Pass { x, y, saved }, dy, wanted),
             _ => unreachable!("a stage is handed what it saved"),
         }

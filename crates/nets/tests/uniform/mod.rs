@@ -35,7 +35,10 @@ fn filled(name: &str, dims: &[usize]) -> Tensor {
 pub fn googlenet_state() -> StateDict {
     let mut shapes = vec![("fc.weight".to_owned(), vec![3, 1024]), ("fc.bias".to_owned(), vec![3])];
     for layer in layer_shapes() {
-        shapes.push((format!("{}.conv.weight", layer.name), vec![layer.outs, layer.ins, layer.window.kernel, layer.window.kernel]));
+        shapes.push((
+            format!("{}.conv.weight", layer.name),
+            vec![layer.outs, layer.ins, layer.window.kernel, layer.window.kernel],
+        ));
         for part in ["weight", "bias", "running_mean", "running_var"] {
             shapes.push((format!("{}.bn.{part}", layer.name), vec![layer.outs]));
         }
