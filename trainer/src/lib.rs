@@ -1,3 +1,5 @@
-//! See ARCHITECTURE.md.
+//! Fits, evaluates and compares networks; makes phantoms.
 
+mod augment;
 pub mod phantoms;
+pub mod pretrain;

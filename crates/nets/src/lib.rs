@@ -1,1 +1,28 @@
-//! See ARCHITECTURE.md.
+//! Networks on Candle's CPU backend, with our own kernels where Candle's are wrong or slow.
+//!
+//! ```text
+//! model file --Checkpoint--> StateDict --FrozenConv--> Classifier: logits, answer, heatmap
+//!                                      --ConvNorm----> Learner: logits, gradients, new StateDict
+//! ```
+//! Pure: it knows no files' places, no environment but the instruction set, no AMQP, SQL or HTTP.
+
+mod activation;
+pub mod average;
+pub mod card;
+pub mod checkpoint;
+mod classifier;
+mod error;
+pub mod googlenet;
+pub mod init;
+pub mod kernels;
+pub mod layers;
+mod learner;
+pub mod optimiser;
+pub mod saliency;
+
+pub use card::ModelCard;
+pub use checkpoint::Checkpoint;
+pub use classifier::{Classifier, Inference};
+pub use error::ModelError;
+pub use learner::Learner;
+pub use saliency::SaliencyMethod;

@@ -1,0 +1,173 @@
+//! A model in service: logits, the design's answer, and what it rests on.
+
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor, Var};
+use cspine_domain::{Class, Sha256};
+use cspine_imaging::Heatmap;
+
+use crate::ModelError;
+use crate::card::ModelCard;
+use crate::checkpoint::Checkpoint;
+use crate::googlenet::GoogLeNet;
+use crate::layers::{FrozenConv, Mode, get};
+use crate::saliency::{self, SaliencyMethod};
+
+/// A network with its batch norm folded in and its weights packed. Shared by threads; runs on the calling rayon pool.
+#[derive(Debug, Clone)]
+pub struct Classifier {
+    card: Arc<ModelCard>,
+    sha256: Sha256,
+    net: Arc<GoogLeNet<FrozenConv>>,
+    fc_weight: Tensor,
+    fc_bias: Tensor,
+}
+
+/// The answer for one image.
+#[derive(Debug, Clone)]
+pub struct Inference {
+    /// The network's outputs by class index.
+    pub logits: [f32; Class::COUNT],
+    /// Calibrated, by class index; they sum to 1.
+    pub probabilities: [f32; Class::COUNT],
+    /// The class of the highest probability.
+    pub class: Class,
+    /// Whether p(dislocation) + p(fracture) is at or over the operating point.
+    pub flagged: bool,
+    /// What the heatmap explains: the likelier injury when flagged, else the class.
+    pub explained: Class,
+    /// The saliency map at the network's resolution, if one was asked for.
+    pub heatmap: Option<Heatmap>,
+}
+
+impl Classifier {
+    /// Reads, checks and packs a model file.
+    pub fn load(bytes: &[u8]) -> Result<Self, ModelError> {
+        Self::new(&Checkpoint::read(bytes)?, Sha256::of(bytes))
+    }
+
+    /// Packs a checkpoint; `sha256` is that of its file.
+    pub fn new(checkpoint: &Checkpoint, sha256: Sha256) -> Result<Self, ModelError> {
+        let state = &checkpoint.state;
+        Ok(Self {
+            card: Arc::new(checkpoint.card.clone()),
+            sha256,
+            net: Arc::new(GoogLeNet::build(|shape| FrozenConv::new(shape, state))?),
+            fc_weight: get(state, "fc.weight")?,
+            fc_bias: get(state, "fc.bias")?,
+        })
+    }
+
+    /// The model card.
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// The model file's digest: its name.
+    pub fn sha256(&self) -> Sha256 {
+        self.sha256
+    }
+
+    /// The logits of inputs `[3, size, size]`, all in one batch.
+    pub fn logits(&self, inputs: &[Vec<f32>]) -> Result<Vec<[f32; Class::COUNT]>, ModelError> {
+        if inputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut values = Vec::with_capacity(inputs.len() * self.input_len());
+        for input in inputs {
+            self.check(input)?;
+            values.extend_from_slice(input);
+        }
+        let activations = self.net.activations(&self.images(values, inputs.len())?, Mode::Infer)?;
+        let rows = self.head(&activations.map_5b)?.to_vec2::<f32>()?;
+        rows.into_iter().map(|row| finite([row[0], row[1], row[2]])).collect()
+    }
+
+    /// The answer for one input `[3, size, size]`.
+    pub fn infer(&self, input: &[f32], method: Option<SaliencyMethod>) -> Result<Inference, ModelError> {
+        self.check(input)?;
+        let Some(method) = method else {
+            let logits = self.logits(&[input.to_vec()])?[0];
+            return Ok(self.answer(logits));
+        };
+        let images = Var::from_tensor(&self.images(input.to_vec(), 1)?)?;
+        let activations = self.net.activations(images.as_tensor(), Mode::Differentiate)?;
+        let outputs = self.head(&activations.map_5b)?;
+        let row = outputs.get(0)?.to_vec1::<f32>()?;
+        let mut answer = self.answer(finite([row[0], row[1], row[2]])?);
+        let score = outputs.get(0)?.get(answer.explained.index())?;
+        let map = match method {
+            SaliencyMethod::Gradient => saliency::gradient(&score, &images)?,
+            SaliencyMethod::GradCam => {
+                let maps = activations.map_5b.detach();
+                saliency::grad_cam(&maps, &self.gradient_by_maps(&maps, answer.explained)?)?
+            }
+            SaliencyMethod::SmoothGrad => {
+                saliency::smooth_grad(input, |noisy| self.input_gradient(noisy, answer.explained))?
+            }
+        };
+        answer.heatmap = Some(map.heatmap(self.card.preprocessing.size)?);
+        Ok(answer)
+    }
+
+    /// The gradient of a class's logit by the input, `[3, size, size]`.
+    pub fn input_gradient(&self, input: &[f32], class: Class) -> Result<Vec<f32>, ModelError> {
+        self.check(input)?;
+        let images = Var::from_tensor(&self.images(input.to_vec(), 1)?)?;
+        let activations = self.net.activations(images.as_tensor(), Mode::Differentiate)?;
+        let score = self.head(&activations.map_5b)?.get(0)?.get(class.index())?;
+        saliency::by_images(&score, &images)
+    }
+
+    /// The feature maps of one input after `inception5b`, `[1, h, w, 1024]`, and a class's gradient by them.
+    pub fn map_gradient(&self, input: &[f32], class: Class) -> Result<(Tensor, Tensor), ModelError> {
+        self.check(input)?;
+        let maps = self.net.activations(&self.images(input.to_vec(), 1)?, Mode::Infer)?.map_5b;
+        let gradient = self.gradient_by_maps(&maps, class)?;
+        Ok((maps, gradient))
+    }
+
+    fn gradient_by_maps(&self, maps: &Tensor, class: Class) -> Result<Tensor, ModelError> {
+        let maps = Var::from_tensor(&maps.detach())?;
+        let score = self.head(&maps)?.get(0)?.get(class.index())?;
+        let gradients = score.backward()?;
+        Ok(gradients.get(&maps).expect("the score depends on the maps").clone())
+    }
+
+    /// The head's bias, by class index.
+    pub fn bias(&self) -> Result<Vec<f32>, ModelError> {
+        Ok(self.fc_bias.to_vec1()?)
+    }
+
+    fn answer(&self, logits: [f32; Class::COUNT]) -> Inference {
+        let probabilities = self.card.probabilities(logits);
+        let [dislocation, fracture, normal] = probabilities;
+        let flagged = dislocation + fracture >= self.card.operating_point;
+        let injury = if dislocation >= fracture { Class::Dislocation } else { Class::Fracture };
+        let class = if normal > dislocation.max(fracture) { Class::Normal } else { injury };
+        let explained = if flagged { injury } else { class };
+        Inference { logits, probabilities, class, flagged, explained, heatmap: None }
+    }
+
+    fn head(&self, maps: &Tensor) -> candle_core::Result<Tensor> {
+        maps.mean((1, 2))?.matmul(&self.fc_weight.t()?)?.broadcast_add(&self.fc_bias)
+    }
+
+    fn images(&self, values: Vec<f32>, count: usize) -> candle_core::Result<Tensor> {
+        let size = self.card.preprocessing.size as usize;
+        Tensor::from_vec(values, (count, 3, size, size), &Device::Cpu)
+    }
+
+    fn input_len(&self) -> usize {
+        3 * (self.card.preprocessing.size as usize).pow(2)
+    }
+
+    fn check(&self, input: &[f32]) -> Result<(), ModelError> {
+        let (found, expected) = (input.len(), self.input_len());
+        if found == expected { Ok(()) } else { Err(ModelError::Input { found, expected }) }
+    }
+}
+
+fn finite(logits: [f32; Class::COUNT]) -> Result<[f32; Class::COUNT], ModelError> {
+    if logits.iter().all(|z| z.is_finite()) { Ok(logits) } else { Err(ModelError::NotFinite) }
+}

@@ -1,0 +1,54 @@
+//! What can be wrong with a model.
+
+/// Why a model file cannot be used, or a model gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The bytes are no safetensors file.
+    #[error("not a safetensors file")]
+    NotSafetensors,
+    /// The file has no model card; a plain file of weights is to be imported first.
+    #[error("the file has no model card; `cspine-trainer import` makes a model of a plain file of weights")]
+    NoCard,
+    /// The card cannot be read.
+    #[error("the model card cannot be read: {0}")]
+    BadCard(#[source] serde_json::Error),
+    /// The card's numbers are not usable.
+    #[error("the model card cannot be used: {0}")]
+    CardFault(&'static str),
+    /// A tensor is missing.
+    #[error("tensor {0} is missing")]
+    Missing(String),
+    /// A tensor the network does not have.
+    #[error("tensor {0} does not belong to this network")]
+    Unexpected(String),
+    /// A tensor of another shape.
+    #[error("tensor {name} has shape {found:?}, the network needs {expected:?}")]
+    Shape {
+        /// Its name.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// What the network needs.
+        expected: Vec<usize>,
+    },
+    /// A weight that is no number.
+    #[error("tensor {0} has values that are not finite")]
+    NotFiniteWeights(String),
+    /// An input of the wrong length.
+    #[error("the input has {found} values, the network takes {expected}")]
+    Input {
+        /// Its length.
+        found: usize,
+        /// 3 × size × size.
+        expected: usize,
+    },
+    /// Logits or a gradient that are no numbers.
+    #[error("the network's output is not finite")]
+    NotFinite,
+    /// A word for a saliency method that there is not.
+    #[error("saliency methods are gradient, smoothgrad and gradcam")]
+    UnknownSaliency,
+    /// Candle refused.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}

@@ -1,0 +1,399 @@
+//! Convolution by implicit matrix product: forward, gradient by the input, gradient by the weights.
+//!
+//! The input is copied once into a frame of zeros; then each kernel row of a window is a contiguous run, and the product
+//! needs no im2col buffer. A strided convolution's input gradient goes over columns that are scattered back.
+
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+
+use super::SharedMut;
+use super::simd::Isa;
+use super::tile::{Outer, Product, VECTORS_MAX};
+
+/// Extents of a batch of activations, NHWC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Images in the batch.
+    pub images: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Channels.
+    pub channels: usize,
+}
+
+impl Extent {
+    /// Values in all.
+    pub fn len(&self) -> usize {
+        self.images * self.height * self.width * self.channels
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Pixels of all images.
+    pub fn pixels(&self) -> usize {
+        self.images * self.height * self.width
+    }
+}
+
+/// A square window that slides over an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Side in pixels.
+    pub kernel: usize,
+    /// Step in pixels.
+    pub stride: usize,
+    /// Zeros on each side.
+    pub padding: usize,
+}
+
+impl Window {
+    /// What a convolution by this window makes of an extent.
+    pub fn output(&self, x: Extent, channels: usize) -> Extent {
+        let side = |n: usize| (n + 2 * self.padding - self.kernel) / self.stride + 1;
+        Extent { images: x.images, height: side(x.height), width: side(x.width), channels }
+    }
+
+    fn taps(&self, row: usize) -> Vec<usize> {
+        (0..self.kernel).map(|y| y * row).collect()
+    }
+}
+
+/// Neighbouring columns that are computed together.
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    start: usize,
+    vectors: usize,
+}
+
+/// Covers `count` columns with groups of one to three vectors, avoiding single ones.
+fn groups(count: usize, lanes: usize) -> Vec<Columns> {
+    let mut left = count.div_ceil(lanes);
+    let mut start = 0;
+    let mut out = Vec::new();
+    while left > 0 {
+        let vectors = if left == VECTORS_MAX + 1 { 2 } else { left.min(VECTORS_MAX) };
+        out.push(Columns { start, vectors });
+        start += vectors * lanes;
+        left -= vectors;
+    }
+    out
+}
+
+/// A matrix `[taps × k, columns]` laid out for [`Product`], with a bias for each column.
+#[derive(Debug)]
+pub struct Packed {
+    isa: Isa,
+    k: usize,
+    columns: usize,
+    groups: Vec<Columns>,
+    panels: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Packed {
+    /// Packs `value(tap, k, column)`.
+    fn new(taps: usize, k: usize, columns: usize, value: impl Fn(usize, usize, usize) -> f32 + Sync) -> Self {
+        let isa = Isa::detect();
+        let lanes = isa.lanes();
+        let groups = groups(columns, lanes);
+        let depth = taps * k;
+        let mut panels = vec![0.0; depth * columns.next_multiple_of(lanes)];
+        let base = SharedMut(panels.as_mut_ptr());
+        groups.par_iter().for_each(|group| {
+            let width = group.vectors * lanes;
+            for tap in 0..taps {
+                for i in 0..k {
+                    for j in 0..width.min(columns - group.start) {
+                        // SAFETY: each group has its own run of depth × width values.
+                        unsafe {
+                            *base.at(depth * group.start + (tap * k + i) * width + j) = value(tap, i, group.start + j);
+                        }
+                    }
+                }
+            }
+        });
+        let bias = vec![0.0; columns.next_multiple_of(lanes)];
+        Self { isa, k, columns, groups, panels, bias }
+    }
+
+    /// Weights `[out, in, kernel, kernel]` for the forward pass.
+    pub fn forward(weights: &[f32], [outs, ins, kernel]: [usize; 3]) -> Self {
+        assert_eq!(weights.len(), outs * ins * kernel * kernel);
+        Self::new(kernel, kernel * ins, outs, |y, i, o| weights[((o * ins + i % ins) * kernel + y) * kernel + i / ins])
+    }
+
+    /// The same weights for [`input_gradient`].
+    pub fn input_gradient(weights: &[f32], dims: [usize; 3], window: Window) -> Self {
+        if window.stride == 1 { Self::turned(weights, dims) } else { Self::columns(weights, dims) }
+    }
+
+    /// Turned and transposed: a stride-1 convolution by them is the input gradient.
+    fn turned(weights: &[f32], [outs, ins, kernel]: [usize; 3]) -> Self {
+        assert_eq!(weights.len(), outs * ins * kernel * kernel);
+        Self::new(kernel, kernel * outs, ins, |y, i, c| {
+            weights[(((i % outs) * ins + c) * kernel + kernel - 1 - y) * kernel + kernel - 1 - i / outs]
+        })
+    }
+
+    /// As a matrix `[out, kernel × kernel × in]`: the product is the gradient of im2col's columns.
+    fn columns(weights: &[f32], [outs, ins, kernel]: [usize; 3]) -> Self {
+        assert_eq!(weights.len(), outs * ins * kernel * kernel);
+        Self::new(1, outs, kernel * kernel * ins, |_, o, j| {
+            let (tap, c) = (j / ins, j % ins);
+            weights[(o * ins + c) * kernel * kernel + tap]
+        })
+    }
+
+    /// Sets the biases, one a column.
+    pub fn with_bias(mut self, bias: &[f32]) -> Self {
+        assert_eq!(bias.len(), self.columns);
+        self.bias[..bias.len()].copy_from_slice(bias);
+        self
+    }
+}
+
+/// Copies `x` into a frame of `border` zeros; values where `mask` is not positive become zero.
+fn framed<'a>(x: &'a [f32], mask: Option<&[f32]>, extent: Extent, border: usize) -> (Cow<'a, [f32]>, Extent) {
+    assert_eq!(x.len(), extent.len());
+    let out = Extent { height: extent.height + 2 * border, width: extent.width + 2 * border, ..extent };
+    if border == 0 && mask.is_none() {
+        return (Cow::Borrowed(x), out);
+    }
+    let row_in = extent.width * extent.channels;
+    let row_out = out.width * out.channels;
+    let mut framed = vec![0.0f32; out.len()];
+    framed.par_chunks_mut(row_out).enumerate().for_each(|(row, target)| {
+        let (image, y) = (row / out.height, row % out.height);
+        if y < border || y >= border + extent.height {
+            return;
+        }
+        let from = (image * extent.height + y - border) * row_in;
+        let target = &mut target[border * extent.channels..][..row_in];
+        match mask {
+            None => target.copy_from_slice(&x[from..from + row_in]),
+            Some(mask) => {
+                for ((t, &v), &m) in target.iter_mut().zip(&x[from..from + row_in]).zip(&mask[from..from + row_in]) {
+                    *t = if m > 0.0 { v } else { 0.0 };
+                }
+            }
+        }
+    });
+    (Cow::Owned(framed), out)
+}
+
+/// How many output pixels a task takes: enough tasks for every thread, few enough that panels are reused.
+fn block(pixels: usize, rows: usize) -> usize {
+    let tasks = 4 * rayon::current_num_threads();
+    if rayon::current_num_threads() == 1 { 128 } else { pixels.div_ceil(tasks).next_multiple_of(rows).clamp(rows, 128) }
+}
+
+/// Slides `weights` over a framed input.
+fn slide(x: &[f32], framed: Extent, out: Extent, window: Window, weights: &Packed, relu: bool) -> Vec<f32> {
+    let (isa, lanes, rows) = (weights.isa, weights.isa.lanes(), weights.isa.rows());
+    let depth = window.kernel * weights.k;
+    assert_eq!((weights.k, weights.columns), (window.kernel * framed.channels, out.channels), "weights fit the window");
+    let pixels = out.pixels();
+    let taps = window.taps(framed.width * framed.channels);
+    let start = |p: usize| {
+        let (image, y, x) = (p / (out.height * out.width), p / out.width % out.height, p % out.width);
+        ((image * framed.height + y * window.stride) * framed.width + x * window.stride) * framed.channels
+    };
+    let last = if pixels == 0 { 0 } else { start(pixels - 1) + taps[window.kernel - 1] + weights.k };
+    assert!(last <= x.len(), "the last window ends inside the frame");
+    let mut result: Vec<f32> = Vec::with_capacity(out.len());
+    let base = SharedMut(result.as_mut_ptr());
+    let block = block(pixels, rows);
+    (0..pixels.div_ceil(block)).into_par_iter().for_each(|task| {
+        let first = task * block;
+        let end = (first + block).min(pixels);
+        let starts: Vec<usize> = (first..end).map(start).collect();
+        for group in &weights.groups {
+            let columns = (group.vectors * lanes).min(out.channels - group.start);
+            for tile in (first..end).step_by(rows) {
+                let count = rows.min(end - tile);
+                let row = |i: usize| tile + i.min(count - 1);
+                // SAFETY: `last` was checked above, and each pixel's columns belong to this task alone.
+                unsafe {
+                    let tile = Product {
+                        rows: std::array::from_fn(|i| x.as_ptr().add(starts[row(i) - first])),
+                        taps: &taps,
+                        k: weights.k,
+                        panel: weights.panels.as_ptr().add(depth * group.start),
+                        bias: weights.bias.as_ptr().add(group.start),
+                        relu,
+                        out: std::array::from_fn(|i| base.at(row(i) * out.channels + group.start)),
+                        columns,
+                    };
+                    tile.run(isa, count, group.vectors);
+                }
+            }
+        }
+    });
+    // SAFETY: every pixel's every channel was written.
+    unsafe { result.set_len(out.len()) };
+    result
+}
+
+/// The convolution of `x` by packed weights, with their bias, clipped at zero when `relu`.
+pub fn forward(x: &[f32], extent: Extent, weights: &Packed, window: Window, relu: bool) -> (Vec<f32>, Extent) {
+    let (frame, framed_extent) = framed(x, None, extent, window.padding);
+    let out = window.output(extent, weights.columns);
+    (slide(&frame, framed_extent, out, window, weights, relu), out)
+}
+
+/// The gradient by the input of a convolution with `ins` input channels of extent `x`.
+///
+/// `dy` is the output's gradient; where `mask` (the output of a ReLU) is not positive it counts as zero. The weights are
+/// packed by [`Packed::input_gradient`].
+pub fn input_gradient(
+    dy: &[f32],
+    mask: Option<&[f32]>,
+    x: Extent,
+    weights: &Packed,
+    window: Window,
+    outs: usize,
+) -> Vec<f32> {
+    let y = window.output(x, outs);
+    if window.stride == 1 {
+        let turned = Window { padding: window.kernel - 1 - window.padding, ..window };
+        let (frame, framed_extent) = framed(dy, mask, y, turned.padding);
+        return slide(&frame, framed_extent, x, turned, weights, false);
+    }
+    let (frame, flat) = framed(dy, mask, y, 0);
+    let point = Window { kernel: 1, stride: 1, padding: 0 };
+    let columns = slide(&frame, flat, Extent { channels: weights.columns, ..y }, point, weights, false);
+    scatter(&columns, x, y, window)
+}
+
+/// Adds im2col's columns back to where they came from.
+fn scatter(columns: &[f32], x: Extent, y: Extent, window: Window) -> Vec<f32> {
+    let run = window.kernel * x.channels;
+    let width = (x.width + 2 * window.padding) * x.channels;
+    let mut result = vec![0.0; x.len()];
+    let image_len = x.height * x.width * x.channels;
+    result.par_chunks_mut(image_len).enumerate().for_each(|(image, dx)| {
+        let mut frame = vec![0.0f32; (x.height + 2 * window.padding) * width];
+        for oy in 0..y.height {
+            for ox in 0..y.width {
+                let column = &columns[((image * y.height + oy) * y.width + ox) * window.kernel * run..];
+                for ky in 0..window.kernel {
+                    let to = (oy * window.stride + ky) * width + ox * window.stride * x.channels;
+                    for (t, v) in frame[to..to + run].iter_mut().zip(&column[ky * run..]) {
+                        *t += v;
+                    }
+                }
+            }
+        }
+        for (row, target) in dx.chunks_mut(x.width * x.channels).enumerate() {
+            let from = (row + window.padding) * width + window.padding * x.channels;
+            target.copy_from_slice(&frame[from..from + target.len()]);
+        }
+    });
+    result
+}
+
+/// The gradient by the weights, `[out, in, kernel, kernel]`.
+pub fn weight_gradient(x: &[f32], extent: Extent, dy: &[f32], window: Window, outs: usize) -> Vec<f32> {
+    let isa = Isa::detect();
+    let (lanes, rows) = (isa.lanes(), isa.rows());
+    let y = window.output(extent, outs);
+    assert_eq!(dy.len(), y.len());
+    let (frame, framed_extent) = framed(x, None, extent, window.padding);
+    let dy = whole_vectors(dy, outs, lanes);
+    let width = outs.next_multiple_of(lanes);
+    let run = window.kernel * extent.channels;
+    let mut sums = vec![0.0f32; window.kernel * run * width];
+    let base = SharedMut(sums.as_mut_ptr());
+    let groups = groups(outs, lanes);
+    let chunks = pixel_chunks(framed_extent, y, window, width);
+    let tiles: Vec<(usize, usize)> =
+        (0..window.kernel).flat_map(|ky| (0..run).step_by(rows).map(move |i| (ky, i))).collect();
+    tiles.par_chunks(tiles.len().div_ceil(16)).for_each(|tiles| {
+        for chunk in &chunks {
+            for group in &groups {
+                for &(ky, i) in tiles {
+                    let from = ((chunk.image * framed_extent.height + chunk.row * window.stride + ky)
+                        * framed_extent.width)
+                        * extent.channels;
+                    // SAFETY: the chunk lies within both activations, and a tile's sums belong to this task alone.
+                    unsafe {
+                        let tile = Outer {
+                            a: frame.as_ptr().add(from + i),
+                            a_steps: [
+                                window.stride * extent.channels,
+                                window.stride * framed_extent.width * extent.channels,
+                                framed_extent.height * framed_extent.width * extent.channels,
+                            ],
+                            b: dy.as_ptr().add((chunk.image * y.height + chunk.row) * y.width * width + group.start),
+                            b_steps: [width, y.width * width, y.height * y.width * width],
+                            counts: [y.width, chunk.rows, chunk.images],
+                            out: base.at((ky * run + i) * width + group.start),
+                            out_step: width,
+                        };
+                        tile.run(isa, rows.min(run - i), group.vectors);
+                    }
+                }
+            }
+        }
+    });
+    torch_order(&sums, [outs, extent.channels, window.kernel], width)
+}
+
+/// Some rows of one image, or some whole images, that fit the second-level cache together.
+struct PixelChunk {
+    image: usize,
+    images: usize,
+    row: usize,
+    rows: usize,
+}
+
+fn pixel_chunks(framed: Extent, y: Extent, window: Window, width: usize) -> Vec<PixelChunk> {
+    const CACHE_VALUES: usize = 384 * 1024 / 4;
+    let row = framed.width * framed.channels * window.stride + y.width * width;
+    let rows = (CACHE_VALUES / row).clamp(1, y.height);
+    let images = (CACHE_VALUES / (row * y.height)).clamp(1, y.images.max(1));
+    (0..y.images)
+        .step_by(images)
+        .flat_map(|image| (0..y.height).step_by(rows).map(move |row| (image, row)))
+        .map(|(image, row)| PixelChunk {
+            image,
+            images: images.min(y.images - image),
+            row,
+            rows: rows.min(y.height - row),
+        })
+        .collect()
+}
+
+/// Pads the channels with zeros up to whole vectors.
+fn whole_vectors(dy: &[f32], channels: usize, lanes: usize) -> Cow<'_, [f32]> {
+    if channels.is_multiple_of(lanes) {
+        return Cow::Borrowed(dy);
+    }
+    let width = channels.next_multiple_of(lanes);
+    let mut wide = vec![0.0; dy.len() / channels * width];
+    wide.par_chunks_mut(width * 64).zip(dy.par_chunks(channels * 64)).for_each(|(to, from)| {
+        for (to, from) in to.chunks_mut(width).zip(from.chunks(channels)) {
+            to[..channels].copy_from_slice(from);
+        }
+    });
+    Cow::Owned(wide)
+}
+
+/// `[kernel row, kernel column, in, out]` to torch's `[out, in, kernel, kernel]`.
+fn torch_order(sums: &[f32], [outs, ins, kernel]: [usize; 3], width: usize) -> Vec<f32> {
+    let mut result = vec![0.0; outs * ins * kernel * kernel];
+    result.par_chunks_mut(ins * kernel * kernel).enumerate().for_each(|(o, target)| {
+        for c in 0..ins {
+            for tap in 0..kernel * kernel {
+                target[c * kernel * kernel + tap] = sums[(tap * ins + c) * width + o];
+            }
+        }
+    });
+    result
+}

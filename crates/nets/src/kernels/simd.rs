@@ -1,0 +1,204 @@
+//! Vectors of f32 on AVX-512, AVX2 with FMA, or plain arrays, chosen once for the machine.
+
+use std::sync::OnceLock;
+
+/// The instruction sets there are kernels for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isa {
+    /// 16 lanes, 32 registers.
+    Avx512,
+    /// 8 lanes, 16 registers, fused multiply-add.
+    Avx2,
+    /// 8 lanes of plain Rust, for every other machine.
+    Portable,
+}
+
+impl Isa {
+    /// The widest this machine has. `CSPINE_ISA=avx2|portable` asks for less, to test the narrower kernels.
+    pub fn detect() -> Self {
+        static FOUND: OnceLock<Isa> = OnceLock::new();
+        *FOUND.get_or_init(|| {
+            let at_most = std::env::var("CSPINE_ISA").unwrap_or_default();
+            if at_most == "portable" {
+                return Isa::Portable;
+            }
+            #[cfg(target_arch = "x86_64")]
+            {
+                if at_most != "avx2"
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512dq")
+                {
+                    return Isa::Avx512;
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    return Isa::Avx2;
+                }
+            }
+            Isa::Portable
+        })
+    }
+
+    /// Values in a vector.
+    pub fn lanes(self) -> usize {
+        if self == Isa::Avx512 { 16 } else { 8 }
+    }
+
+    /// Rows of a tile: with three vectors of columns, as many accumulators as the registers hold.
+    pub fn rows(self) -> usize {
+        if self == Isa::Avx512 { 8 } else { 4 }
+    }
+}
+
+/// Runs a loop compiled for the machine's vectors. It must be small enough to be inlined whole.
+#[inline]
+pub fn vectorised<R>(body: impl FnOnce() -> R) -> R {
+    match Isa::detect() {
+        // SAFETY: `detect` found the instructions.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { x86::with_avx512(body) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { x86::with_avx2(body) },
+        _ => body(),
+    }
+}
+
+/// The few operations a tile needs. All are `unsafe`: the caller has checked that the machine has the instructions.
+pub trait Simd {
+    /// Values in a vector.
+    const LANES: usize;
+    /// A vector.
+    type V: Copy;
+    /// All zero.
+    unsafe fn zero() -> Self::V;
+    /// One value in every lane.
+    unsafe fn splat(p: *const f32) -> Self::V;
+    /// `LANES` values, unaligned.
+    unsafe fn load(p: *const f32) -> Self::V;
+    /// `LANES` values, unaligned.
+    unsafe fn store(p: *mut f32, v: Self::V);
+    /// `a * b + c`.
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The larger of each lane and zero.
+    unsafe fn relu(v: Self::V) -> Self::V;
+}
+
+/// Eight lanes of plain Rust.
+pub struct Portable;
+
+impl Simd for Portable {
+    const LANES: usize = 8;
+    type V = [f32; 8];
+    #[inline(always)]
+    unsafe fn zero() -> Self::V {
+        [0.0; 8]
+    }
+    #[inline(always)]
+    unsafe fn splat(p: *const f32) -> Self::V {
+        // SAFETY: the caller's promise.
+        [unsafe { *p }; 8]
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self::V {
+        // SAFETY: the caller's promise.
+        unsafe { p.cast::<[f32; 8]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut f32, v: Self::V) {
+        // SAFETY: the caller's promise.
+        unsafe { p.cast::<[f32; 8]>().write_unaligned(v) }
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+    #[inline(always)]
+    unsafe fn relu(v: Self::V) -> Self::V {
+        v.map(|x| if x > 0.0 { x } else { 0.0 })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub use x86::{Avx2, Avx512};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::Simd;
+
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx2,fma")]
+    pub fn with_avx512<R>(body: impl FnOnce() -> R) -> R {
+        body()
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub fn with_avx2<R>(body: impl FnOnce() -> R) -> R {
+        body()
+    }
+
+    /// Sixteen lanes.
+    pub struct Avx512;
+
+    impl Simd for Avx512 {
+        const LANES: usize = 16;
+        type V = __m512;
+        #[inline(always)]
+        unsafe fn zero() -> Self::V {
+            unsafe { _mm512_setzero_ps() }
+        }
+        #[inline(always)]
+        unsafe fn splat(p: *const f32) -> Self::V {
+            unsafe { _mm512_set1_ps(*p) }
+        }
+        #[inline(always)]
+        unsafe fn load(p: *const f32) -> Self::V {
+            unsafe { _mm512_loadu_ps(p) }
+        }
+        #[inline(always)]
+        unsafe fn store(p: *mut f32, v: Self::V) {
+            unsafe { _mm512_storeu_ps(p, v) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            unsafe { _mm512_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn relu(v: Self::V) -> Self::V {
+            unsafe { _mm512_max_ps(v, _mm512_setzero_ps()) }
+        }
+    }
+
+    /// Eight lanes with fused multiply-add.
+    pub struct Avx2;
+
+    impl Simd for Avx2 {
+        const LANES: usize = 8;
+        type V = __m256;
+        #[inline(always)]
+        unsafe fn zero() -> Self::V {
+            unsafe { _mm256_setzero_ps() }
+        }
+        #[inline(always)]
+        unsafe fn splat(p: *const f32) -> Self::V {
+            unsafe { _mm256_set1_ps(*p) }
+        }
+        #[inline(always)]
+        unsafe fn load(p: *const f32) -> Self::V {
+            unsafe { _mm256_loadu_ps(p) }
+        }
+        #[inline(always)]
+        unsafe fn store(p: *mut f32, v: Self::V) {
+            unsafe { _mm256_storeu_ps(p, v) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            unsafe { _mm256_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn relu(v: Self::V) -> Self::V {
+            unsafe { _mm256_max_ps(v, _mm256_setzero_ps()) }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Layers one after another as one Candle op.
+
+use std::sync::{Arc, Mutex};
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use super::{Inception, Layer, Pass};
+use crate::activation::{Activation, tensor, with_values};
+use crate::kernels::pool::MaxPool;
+
+/// One step of a chain.
+#[derive(Debug)]
+pub enum Stage<L> {
+    /// A convolution block.
+    Conv(L),
+    /// A pool.
+    Pool(MaxPool),
+    /// An inception block.
+    Inception(Box<Inception<L>>),
+}
+
+/// What a stage saved for its backward pass.
+enum StageSaved<L: Layer> {
+    Conv(L::Saved),
+    Pool,
+    Inception(Box<<Inception<L> as Layer>::Saved>),
+}
+
+impl<L: Layer> Stage<L> {
+    fn forward(&self, x: &Activation, train: bool) -> Result<(Activation, StageSaved<L>)> {
+        Ok(match self {
+            Stage::Conv(conv) => {
+                let (y, saved) = conv.forward(x, train)?;
+                (y, StageSaved::Conv(saved))
+            }
+            Stage::Pool(pool) => {
+                let (values, extent) = pool.forward(&x.values, x.extent);
+                (Activation { values, extent }, StageSaved::Pool)
+            }
+            Stage::Inception(block) => {
+                let (y, saved) = block.forward(x, train)?;
+                (y, StageSaved::Inception(Box::new(saved)))
+            }
+        })
+    }
+
+    fn backward(
+        &self,
+        x: &Activation,
+        y: &Activation,
+        saved: &StageSaved<L>,
+        dy: Vec<f32>,
+        wanted: bool,
+    ) -> Result<Option<Vec<f32>>> {
+        match (self, saved) {
+            (Stage::Conv(conv), StageSaved::Conv(saved)) => conv.backward(Pass { x, y, saved }, dy, wanted),
+            (Stage::Pool(pool), StageSaved::Pool) => {
+                Ok(wanted.then(|| pool.backward(&x.values, x.extent, &y.values, &dy)))
+            }
+            (Stage::Inception(block), StageSaved::Inception(saved)) => block.backward(Pass { x, y, saved }, dy, wanted),
+            _ => unreachable!("a stage is handed what it saved"),
+        }
+    }
+}
+
+/// Stages one after another.
+#[derive(Debug)]
+pub struct Chain<L>(pub Vec<Stage<L>>);
+
+/// How a chain is to be passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Only the result matters; nothing is kept.
+    Infer,
+    /// With the running statistics, keeping what the gradient by the input needs.
+    Differentiate,
+    /// With the batch's statistics, for gradients by the weights; `input` if the chain's input needs one too.
+    Train {
+        /// Whether the chain's input gets a gradient.
+        input: bool,
+    },
+}
+
+impl<L> Chain<L> {
+    /// The convolution blocks in order.
+    pub fn layers(&self) -> impl Iterator<Item = &L> {
+        self.0.iter().flat_map(|stage| match stage {
+            Stage::Conv(conv) => std::slice::from_ref(conv),
+            Stage::Pool(_) => &[],
+            Stage::Inception(block) => &block.layers,
+        })
+    }
+}
+
+impl<L: Layer> Chain<L> {
+    /// `[n, h, w, c]` through every stage. With gradients the input must be tracked by Candle.
+    pub fn apply(self: &Arc<Self>, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        x.contiguous()?.apply_op1(ChainOp { chain: Arc::clone(self), mode, trace: Mutex::default() })
+    }
+
+    /// The smallest side of a square input that no window overhangs.
+    fn check(&self, x: &Activation) -> Result<()> {
+        let mut extent = x.extent;
+        for stage in &self.0 {
+            if let Stage::Pool(pool) = stage {
+                if extent.height.min(extent.width) + 2 * pool.padding < pool.kernel {
+                    candle_core::bail!("an input of {:?} is too small", x.extent);
+                }
+                extent = pool.output(extent);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One pass through a chain: every activation, and what each stage saved.
+struct Trace<L: Layer> {
+    activations: Vec<Activation>,
+    saved: Vec<StageSaved<L>>,
+}
+
+struct ChainOp<L: Layer> {
+    chain: Arc<Chain<L>>,
+    mode: Mode,
+    trace: Mutex<Option<Trace<L>>>,
+}
+
+impl<L: Layer> CustomOp1 for ChainOp<L> {
+    fn name(&self) -> &'static str {
+        "chain"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let mut x = Activation::from_storage(storage, layout)?;
+        self.chain.check(&x)?;
+        if self.mode == Mode::Infer {
+            for stage in &self.chain.0 {
+                x = stage.forward(&x, false)?.0;
+            }
+            return Ok(x.into_storage());
+        }
+        let train = self.mode != Mode::Differentiate;
+        let mut trace = Trace { activations: vec![x], saved: Vec::new() };
+        for stage in &self.chain.0 {
+            let (y, saved) = stage.forward(&trace.activations[trace.saved.len()], train)?;
+            trace.activations.push(y);
+            trace.saved.push(saved);
+        }
+        let result = trace.activations[trace.saved.len()].clone().into_storage();
+        *self.trace.lock().expect("no holder of this lock panics") = Some(trace);
+        Ok(result)
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let Some(mut trace) = self.trace.lock().expect("no holder of this lock panics").take() else {
+            candle_core::bail!("a chain has one backward pass for each forward pass that keeps a trace")
+        };
+        let input = self.mode != Mode::Train { input: false };
+        let mut gradient = Some(with_values(dy, <[f32]>::to_vec)?);
+        for (i, stage) in self.chain.0.iter().enumerate().rev() {
+            let (y, saved) = (trace.activations.pop(), trace.saved.pop());
+            let (Some(y), Some(saved), Some(dy)) = (y, saved, gradient) else { unreachable!("one trace a stage") };
+            gradient = stage.backward(&trace.activations[i], &y, &saved, dy, input || i > 0)?;
+        }
+        gradient.map(|values| tensor(values, x.shape())).transpose()
+    }
+}
