@@ -16,7 +16,7 @@ pub fn pngs() -> &'static [Vec<u8>] {
 
 /// Phantoms of all classes as the trainer writes them, `each` of a class.
 pub fn phantoms(format: &str, size: u32, each: u32) -> Vec<PathBuf> {
-    let out = cached("system-tests").join(format!("phantoms-{format}-{size}"));
+    let out = cached("system-tests").join(format!("phantoms-{format}-{size}-{each}"));
     let _ = std::fs::remove_dir_all(&out);
     output_of(
         Command::new(binary("cspine-trainer"))

@@ -4,6 +4,7 @@ mod accounting;
 mod dicom;
 mod files;
 mod killed_workers;
+mod operations;
 mod readme;
 mod restarts;
 mod strangers_events;
