@@ -32,7 +32,8 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("the folder was written").map(|e| e.expect("it can be listed").path()) {
+        for entry in fs::read_dir(folder).expect("the folder was written").map(|e| e.expect("it can be listed").path())
+        {
             if entry.is_dir() {
                 folders.push(entry);
             } else {
@@ -66,7 +67,8 @@ fn another_seed_writes_other_patients() {
         run(&args(&out, &["--counts", "normal=3", "--seed", seed])).expect("phantoms are written");
         fs::read_to_string(out.join("manifest.csv")).expect("there is a manifest")
     });
-    let patients = |text: &str| text.lines().skip(1).map(|l| l.split(',').nth(2).map(str::to_owned)).collect::<Vec<_>>();
+    let patients =
+        |text: &str| text.lines().skip(1).map(|l| l.split(',').nth(2).map(str::to_owned)).collect::<Vec<_>>();
     let (first, second) = (patients(&manifests[0]), patients(&manifests[1]));
     assert_eq!(first.len(), 3);
     assert!(first.iter().all(|p| !second.contains(p)));
@@ -117,7 +119,8 @@ fn the_dicom_form_is_a_cr_of_the_same_greys_in_both_photometric_interpretations(
         let inverted = text(tags::PHOTOMETRIC_INTERPRETATION) == "MONOCHROME1";
         let stored = object.element(tags::PIXEL_DATA).expect("pixels").to_multi_int::<u16>().expect("16 bits");
         let film = image::open(png.join(format!("fracture/{i:06}.png"))).expect("the film opens").into_luma16();
-        let expected: Vec<u16> = film.pixels().map(|p| p.0[0] >> 4).map(|g| if inverted { 4095 - g } else { g }).collect();
+        let expected: Vec<u16> =
+            film.pixels().map(|p| p.0[0] >> 4).map(|g| if inverted { 4095 - g } else { g }).collect();
         assert!(stored == expected, "greys of film {i} differ");
         *photometric.entry(text(tags::PHOTOMETRIC_INTERPRETATION)).or_default() += 1;
         instances.insert(text(tags::SOP_INSTANCE_UID));

@@ -19,6 +19,7 @@
 mod acquisition;
 mod anatomy;
 mod atlas_axis;
+mod body;
 mod case;
 mod coarse;
 mod fastmath;
@@ -33,6 +34,7 @@ mod scene;
 mod skull;
 mod soft;
 mod spine;
+mod texture;
 mod vertebra;
 
 pub use acquisition::{Acquisition, Preset, UnknownPreset};

@@ -8,6 +8,7 @@ use crate::film::Film;
 use crate::geometry::View;
 use crate::rng::{Rng, Stream};
 use crate::scene::Scene;
+use crate::texture::Texture;
 
 /// Four energy bins, 35, 45, 55 and 68 keV: weight, then attenuation a mm of soft tissue, of cortical bone beyond the
 /// soft tissue it displaces, and of metal.
@@ -45,7 +46,7 @@ fn transmit(scene: &Scene, size: usize, acquisition: &Acquisition, seed: u64) ->
     let mut metal = vec![0.0f32; if scene.metal.is_empty() { 0 } else { size * size }];
     scene.metal.iter().for_each(|p| p.add_to(&mut metal, size, &ramp));
 
-    let mut texture = Texture::new(seed, size, acquisition);
+    let texture = Texture::new(seed, size, acquisition);
     let bins = hardened(acquisition.hardness);
     let mut signal = vec![0.0f32; size * size];
     let (mut fine, mut slow) = (vec![0.0f32; size], vec![0.0f32; size]);
@@ -82,60 +83,6 @@ fn hardened(hardness: f32) -> [[f32; 4]; 4] {
     let total: f32 = bins.iter().map(|b| b[0]).sum();
     bins.iter_mut().for_each(|b| b[0] /= total);
     bins
-}
-
-/// Trabeculae and muscle: value noise on lattices fixed in mm, left out where a pixel is coarser than the lattice.
-struct Texture {
-    size: usize,
-    octaves: Vec<Octave>,
-}
-
-struct Octave {
-    lattice: Vec<f32>,
-    side: usize,
-    /// Lattice cells a pixel.
-    step: f32,
-    amplitude: f32,
-    slow: bool,
-}
-
-impl Texture {
-    fn new(seed: u64, size: usize, acquisition: &Acquisition) -> Texture {
-        let pixel = acquisition.canvas_mm / size as f32;
-        let plan = [(0.7, 0.20, false), (1.5, 0.12, false), (4.0, 0.07, false), (9.0, 0.022, true), (28.0, 0.03, true)];
-        let octaves = plan.iter().enumerate().map(|(i, &(cell, amplitude, slow))| {
-            // The lattice covers a fixed field, so that it does not depend on the picture's size.
-            let side = (acquisition.canvas_mm / cell) as usize + 3;
-            let shown = amplitude * (cell / pixel).min(1.0);
-            let mut state = (Rng::new(seed.wrapping_add(i as u64), Stream::Texture).next() >> 16) as u32 | 1;
-            let needed = if shown < 0.02 { 0 } else { side * side };
-            let lattice = (0..needed).map(|_| {
-                state ^= state << 13;
-                state ^= state >> 17;
-                state ^= state << 5;
-                (state >> 8) as f32 / (1u32 << 23) as f32 - 1.0
-            });
-            Octave { lattice: lattice.collect(), side, step: pixel / cell, amplitude: shown, slow }
-        });
-        Texture { size, octaves: octaves.filter(|o| !o.lattice.is_empty()).collect() }
-    }
-
-    fn row(&mut self, y: usize, fine: &mut [f32], slow: &mut [f32]) {
-        fine.fill(0.0);
-        slow.fill(0.0);
-        for o in &self.octaves {
-            let p = (y as f32 + 0.5) * o.step;
-            let (cy, ty) = (p as usize, p - (p as usize) as f32);
-            let (top, bottom) = (&o.lattice[cy * o.side..][..o.side], &o.lattice[(cy + 1) * o.side..][..o.side]);
-            let line: Vec<f32> = top.iter().zip(bottom).map(|(a, b)| o.amplitude * (a + (b - a) * ty)).collect();
-            let out = if o.slow { &mut *slow } else { &mut *fine };
-            for (x, v) in out[..self.size].iter_mut().enumerate() {
-                let p = (x as i32 as f32 + 0.5) * o.step;
-                let c = p as i32 as usize;
-                *v += line[c] + (line[c + 1] - line[c]) * (p - c as i32 as f32);
-            }
-        }
-    }
 }
 
 /// Adds a wide blur of the primary that left tissue.
