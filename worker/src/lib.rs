@@ -1,1 +1,31 @@
-//! See ARCHITECTURE.md.
+//! The worker: image arrivals in, findings and priority out.
+//!
+//! [`run::run`] is the service; `commands` are the short-lived ones. A message's way through the service:
+//!
+//! ```text
+//! registration ─► store (study on the list)
+//! lane ─► objects::get ─► slots { prepare ─► assess } ─► store (finding, priority, outbox) ─► ack
+//!    └ any Failure ─► Failure::disposition ─► settle: retry ladder, parked row, hold, give back
+//! relay ─► outbox to RabbitMQ        attention ─► status events, dead letters, unrouted
+//! ```
+
+pub mod alone;
+pub mod commands;
+pub mod config;
+pub mod failure;
+pub mod run;
+
+mod admin;
+mod arrival;
+mod assess;
+mod attention;
+mod health;
+mod lane;
+mod metrics;
+mod objects;
+mod prepare;
+mod registration;
+mod relay;
+mod service;
+mod settle;
+mod slots;

@@ -1,2 +1,89 @@
-//! See the library.
-fn main() {}
+//! `cspine-worker`: see the library.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use cspine_worker::commands::{classify, migrate, overlay, parked, study, submit, worklist};
+use cspine_worker::config::{DatabaseArgs, RunArgs};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Reads cervical-spine radiographs as they arrive and moves suspected injuries up the reading list
+#[derive(Debug, Parser)]
+#[command(name = "cspine-worker", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring the database's schema to this version
+    Migrate(DatabaseArgs),
+    /// Run the service: consume arrivals, write findings and priority
+    Run(Box<RunArgs>),
+    /// Store files and publish their arrival, as a modality's bridge would
+    Submit(submit::SubmitArgs),
+    /// Answer for files, without broker or database
+    Classify(classify::ClassifyArgs),
+    /// Draw the saliency of a study's images onto them
+    Overlay(overlay::OverlayArgs),
+    /// Say that a study waits, is being read, or was read
+    Study(study::StudyArgs),
+    /// Look after messages that need a person
+    Parked(parked::ParkedArgs),
+    /// Print the worklist
+    Worklist(worklist::WorklistArgs),
+    /// Decode one image under limits; for this program's own use
+    #[command(hide = true)]
+    DecodeAlone,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let command = Cli::parse().command;
+    // Before the runtime: its threads would count against the child's limits.
+    if matches!(command, Command::DecodeAlone) {
+        cspine_worker::alone::run_child()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    start_logging(matches!(command, Command::Run(_)));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(execute(command));
+    // What ignored the shutdown's deadline does not keep the process.
+    runtime.shutdown_background();
+    done
+}
+
+async fn execute(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Migrate(args) => migrate::migrate(&args).await?,
+        Command::Run(args) => cspine_worker::run::run(*args, asked_to_stop()).await?,
+        Command::Submit(args) => submit::submit(&args).await?,
+        Command::Classify(args) => {
+            let all_well = tokio::task::spawn_blocking(move || classify::classify(&args)).await??;
+            return Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::from(1) });
+        }
+        Command::Overlay(args) => overlay::compose(&args).await?,
+        Command::Study(args) => study::set(&args).await?,
+        Command::Parked(args) => parked::act(&args).await?,
+        Command::Worklist(args) => worklist::print(&args).await?,
+        Command::DecodeAlone => unreachable!("handled before the runtime"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// JSON for the service, whose logs machines read; text for commands. `RUST_LOG` chooses what is said.
+fn start_logging(service: bool) {
+    let quiet = if service { "info,lapin=off,sqlx=warn" } else { "warn,cspine_worker=info,lapin=off" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if service { logs.json().flatten_event(true).init() } else { logs.without_time().with_target(false).init() }
+}
+
+async fn asked_to_stop() {
+    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be listened for");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

@@ -137,12 +137,7 @@ async fn consume_once(
     }
 }
 
-async fn subscribe(
-    broker: &Broker,
-    link: &Link,
-    queue: Queue,
-    prefetch: u16,
-) -> Result<lapin::Consumer, WireError> {
+async fn subscribe(broker: &Broker, link: &Link, queue: Queue, prefetch: u16) -> Result<lapin::Consumer, WireError> {
     // Per consumer: RabbitMQ refuses a prefetch shared by the channel on quorum queues.
     link.channel.basic_qos(prefetch, BasicQosOptions { global: false }).await?;
     let name = broker.topology.queue(queue);

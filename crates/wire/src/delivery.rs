@@ -107,7 +107,7 @@ pub(crate) fn attempt_header(attempt: u32) -> FieldTable {
 }
 
 fn count(headers: &FieldTable, name: &str) -> u32 {
-    let value = headers.inner().get(name).and_then(|value| whole(value));
+    let value = headers.inner().get(name).and_then(whole);
     value.map_or(0, |count| u32::try_from(count.max(0)).unwrap_or(u32::MAX))
 }
 
@@ -138,9 +138,7 @@ fn json(value: &AMQPValue) -> Value {
         AMQPValue::Timestamp(seconds) => Value::from(*seconds),
         // Postgres' jsonb refuses NUL.
         AMQPValue::ShortString(text) => Value::from(text.as_str().replace('\0', "\u{fffd}")),
-        AMQPValue::LongString(text) => {
-            Value::from(String::from_utf8_lossy(text.as_bytes()).replace('\0', "\u{fffd}"))
-        }
+        AMQPValue::LongString(text) => Value::from(String::from_utf8_lossy(text.as_bytes()).replace('\0', "\u{fffd}")),
         AMQPValue::FieldArray(values) => Value::from(values.as_slice().iter().map(json).collect::<Vec<_>>()),
         AMQPValue::FieldTable(inner) => table(inner),
         other => whole(other).map_or(Value::Null, Value::from),

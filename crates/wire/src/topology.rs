@@ -104,13 +104,15 @@ impl Topology {
     pub(crate) async fn declare(&self, channel: &Channel) -> lapin::Result<()> {
         self.declare_exchanges(channel).await?;
         let keys = |keys: &[&'static str]| keys.iter().map(|key| ("events", *key)).collect::<Vec<_>>();
-        let twice = |keys: &[&'static str]| keys.iter().flat_map(|&k| [("events", k), ("infer", k)]).collect::<Vec<_>>();
+        let twice =
+            |keys: &[&'static str]| keys.iter().flat_map(|&k| [("events", k), ("infer", k)]).collect::<Vec<_>>();
         self.working_queue(channel, Queue::Arrivals, &keys(&ARRIVALS)).await?;
         for lane in [Lane::Stat, Lane::Routine] {
             self.working_queue(channel, Queue::Lane(lane), &twice(lane.routing_keys())).await?;
         }
         self.working_queue(channel, Queue::Status, &twice(&[STATUS])).await?;
-        self.queue_of(channel, "labels", Args::quorum(NEVER).bounded(self.labels_max), &keys(&["image.confirmed"])).await?;
+        self.queue_of(channel, "labels", Args::quorum(NEVER).bounded(self.labels_max), &keys(&["image.confirmed"]))
+            .await?;
         self.queue_of(channel, "dead-letters", Args::quorum(NEVER), &[("dead", "")]).await?;
         self.queue_of(channel, "unrouted", Args::quorum(NEVER), &[("unrouted", "")]).await?;
         for delay in &self.retry_delays {
@@ -162,13 +164,21 @@ impl Topology {
         self.queue_of(channel, name, args, bindings).await
     }
 
-    async fn queue_of(&self, channel: &Channel, name: &str, args: Args, bindings: &[(&str, &str)]) -> lapin::Result<()> {
+    async fn queue_of(
+        &self,
+        channel: &Channel,
+        name: &str,
+        args: Args,
+        bindings: &[(&str, &str)],
+    ) -> lapin::Result<()> {
         let queue = self.name(name);
         channel.queue_declare(queue.as_str().into(), QueueDeclareOptions::durable(), args.0).await?;
         for (exchange, key) in bindings {
             let exchange = self.name(exchange);
             let options = QueueBindOptions::default();
-            channel.queue_bind(queue.as_str().into(), exchange.into(), (*key).into(), options, FieldTable::default()).await?;
+            channel
+                .queue_bind(queue.as_str().into(), exchange.into(), (*key).into(), options, FieldTable::default())
+                .await?;
         }
         Ok(())
     }
@@ -180,7 +190,8 @@ impl Topology {
         for queue in queues.into_iter().map(String::from).chain(steps()) {
             channel.queue_delete(self.name(&queue).into(), Default::default()).await?;
         }
-        for exchange in ["events", "infer", "results", "dead", "unrouted"].into_iter().map(String::from).chain(steps()) {
+        for exchange in ["events", "infer", "results", "dead", "unrouted"].into_iter().map(String::from).chain(steps())
+        {
             channel.exchange_delete(self.name(&exchange).into(), Default::default()).await?;
         }
         Ok(())

@@ -94,11 +94,8 @@ async fn a_retry_comes_back_to_its_lane_after_its_delay_and_to_nobody_else() {
     let publisher = Publisher::new(broker.clone());
     let mut lane = consume(&broker, &[Queue::Lane(Lane::Routine)]);
     let mut others = consume(&broker, &[Queue::Arrivals, Queue::Unrouted, Queue::DeadLetters]);
-    let again = Message {
-        exchange: broker.topology.retry(0).unwrap(),
-        attempt: 1,
-        ..event(&broker, "image.arrived.routine")
-    };
+    let again =
+        Message { exchange: broker.topology.retry(0).unwrap(), attempt: 1, ..event(&broker, "image.arrived.routine") };
     let before = std::time::Instant::now();
     assert_eq!(publisher.publish(&again).await.unwrap(), Published::Stored);
     let delivery = next(&mut lane).await;
@@ -153,7 +150,10 @@ async fn a_consumer_whose_queue_is_deleted_declares_it_again_and_goes_on() {
     broker.delete_topology().await.unwrap();
     tokio::time::timeout(DEADLINE, state.wait_for(|state| *state != LinkState::Up)).await.unwrap().unwrap();
     up(&consumer).await;
-    assert_eq!(Publisher::new(broker.clone()).publish(&event(&broker, "study.status")).await.unwrap(), Published::Stored);
+    assert_eq!(
+        Publisher::new(broker.clone()).publish(&event(&broker, "study.status")).await.unwrap(),
+        Published::Stored
+    );
     next(&mut consumer).await.ack().await.unwrap();
     broker.delete_topology().await.unwrap();
 }

@@ -114,7 +114,8 @@ fn schemas_and_types_agree_on_every_field_left_out_or_replaced() {
         // `arrival` of a finding is for people: the type does not read it.
         for pointer in pointers(&example, "").iter().filter(|pointer| !pointer.starts_with("/data/arrival")) {
             let mut mutants = vec![("left out".to_owned(), without(&example, pointer))];
-            mutants.extend(replacements.iter().map(|value| (value.to_string(), with(&example, pointer, value.clone()))));
+            mutants
+                .extend(replacements.iter().map(|value| (value.to_string(), with(&example, pointer, value.clone()))));
             for (what, mutant) in mutants {
                 assert_eq!(schema.is_valid(&mutant), parses(&mutant), "{kind:?} {pointer}: {what:.40}");
                 refused += usize::from(!parses(&mutant));
@@ -143,13 +144,18 @@ fn asyncapi_names_every_event_its_schema_and_its_routing_keys() {
     let document = read("asyncapi.json");
     let messages = document["components"]["messages"].as_object().unwrap();
     for kind in EventKind::ALL {
-        let message = messages.values().find(|message| message["name"] == kind.as_type()).expect(kind.as_type());
-        let schema = message["payload"]["schema"]["$ref"].as_str().unwrap();
+        let message = messages.values().find(|message| message["name"] == kind.as_type());
+        let schema =
+            message.unwrap_or_else(|| panic!("{}", kind.as_type()))["payload"]["schema"]["$ref"].as_str().unwrap();
         assert_eq!(read(schema)["properties"]["type"]["const"], kind.as_type());
     }
-    let addresses: Vec<_> =
-        document["channels"].as_object().unwrap().values().map(|channel| channel["address"].as_str().unwrap()).collect();
-    let lanes = [Lane::Stat, Lane::Routine].into_iter().flat_map(|lane| lane.routing_keys()).copied();
+    let addresses: Vec<_> = document["channels"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|channel| channel["address"].as_str().unwrap())
+        .collect();
+    let lanes = [Lane::Stat, Lane::Routine].into_iter().flat_map(Lane::routing_keys).copied();
     for key in lanes.chain(["image.confirmed", "study.status", "finding.created", "study.reprioritised"]) {
         assert!(addresses.contains(&key), "{key}");
     }

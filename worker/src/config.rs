@@ -1,0 +1,247 @@
+//! Flags and environment variables.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use cspine_imaging::Limits;
+use cspine_nets::SaliencyMethod;
+use cspine_store::{Store, StoreOptions};
+use cspine_wire::{Broker, Topology};
+
+use crate::alone::AloneLimits;
+use crate::objects::Objects;
+
+/// Where the database is.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseArgs {
+    /// Postgres, as postgres://user:password@host:port/database
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// Connections to Postgres that this process may hold
+    #[arg(long, env = "CSPINE_DATABASE_CONNECTIONS", default_value_t = 8)]
+    pub database_connections: u32,
+    /// How long a statement may take before Postgres gives it up
+    #[arg(long, env = "CSPINE_STATEMENT_TIMEOUT", default_value = "15s", value_parser = duration)]
+    pub statement_timeout: Duration,
+}
+
+/// Where the broker is, and what is declared there.
+#[derive(Debug, Clone, Args)]
+pub struct BrokerArgs {
+    /// RabbitMQ, as amqp://user:password@host:port/vhost
+    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    pub amqp_url: String,
+    /// What the names of exchanges and queues begin with
+    #[arg(long, env = "CSPINE_TOPOLOGY_PREFIX", default_value = "cspine")]
+    pub topology_prefix: String,
+    /// How long connecting, and each confirm, may take
+    #[arg(long, env = "CSPINE_BROKER_TIMEOUT", default_value = "10s", value_parser = duration)]
+    pub broker_timeout: Duration,
+}
+
+/// Where the images are.
+#[derive(Debug, Clone, Args)]
+pub struct ObjectArgs {
+    /// The object store: file:///folder or s3://bucket/prefix (with AWS_… variables)
+    #[arg(long, env = "CSPINE_STORE_URL")]
+    pub store_url: String,
+}
+
+/// The model.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArgs {
+    /// The model's file, safetensors with its card
+    #[arg(long, env = "CSPINE_MODEL", default_value = "deploy/models/starter.safetensors")]
+    pub model: PathBuf,
+}
+
+/// What an image may ask for.
+#[derive(Debug, Clone, Args)]
+pub struct LimitArgs {
+    /// Bytes of a file
+    #[arg(long, env = "CSPINE_MAX_BYTES", default_value_t = Limits::default().max_bytes)]
+    pub max_bytes: u64,
+    /// Pixels in a row
+    #[arg(long, env = "CSPINE_MAX_WIDTH", default_value_t = Limits::default().max_width)]
+    pub max_width: u32,
+    /// Rows
+    #[arg(long, env = "CSPINE_MAX_HEIGHT", default_value_t = Limits::default().max_height)]
+    pub max_height: u32,
+    /// Pixels of all frames together
+    #[arg(long, env = "CSPINE_MAX_PIXELS", default_value_t = Limits::default().max_pixels)]
+    pub max_pixels: u64,
+    /// Bytes that decoding may hold at once
+    #[arg(long, env = "CSPINE_MAX_MEMORY", default_value_t = Limits::default().max_memory)]
+    pub max_memory: u64,
+    /// What to do with an image whose scope nothing confirms: score it and mark it, or leave it unscored
+    #[arg(long, env = "CSPINE_SCOPE", default_value = "lenient", value_parser = ["lenient", "strict"])]
+    pub scope: String,
+}
+
+/// `cspine-worker run`
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    /// Postgres
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    /// RabbitMQ
+    pub broker: BrokerArgs,
+    #[command(flatten)]
+    /// The object store
+    pub objects: ObjectArgs,
+    #[command(flatten)]
+    /// The model
+    pub model: ModelArgs,
+    #[command(flatten)]
+    /// Limits on images
+    pub limits: LimitArgs,
+    /// Where /healthz, /readyz and /metrics are served; port 0 takes a free one
+    #[arg(long, env = "CSPINE_ADMIN_ADDR", default_value = "127.0.0.1:9180")]
+    pub admin_addr: SocketAddr,
+    /// Images worked on at once in the routine lane [default: the number of processors]
+    #[arg(long, env = "CSPINE_SLOTS_ROUTINE")]
+    pub slots_routine: Option<usize>,
+    /// Images worked on at once in the STAT lane, beside the routine ones
+    #[arg(long, env = "CSPINE_SLOTS_STAT", default_value_t = 1)]
+    pub slots_stat: usize,
+    /// Threads that work on one image: 1 for the most images an hour, more for the shortest time of one
+    #[arg(long, env = "CSPINE_THREADS_PER_SLOT", default_value_t = 1)]
+    pub threads_per_slot: usize,
+    /// Messages held of a lane beside those in its slots, so that no slot waits for the network or the disk
+    #[arg(long, env = "CSPINE_PREFETCH_EXTRA", default_value_t = 1)]
+    pub prefetch_extra: usize,
+    /// Arrivals registered at once
+    #[arg(long, env = "CSPINE_REGISTRATIONS", default_value_t = 4)]
+    pub registrations: usize,
+    /// The retry ladder: waits before the second, third, … attempt
+    #[arg(long, env = "CSPINE_RETRY_DELAYS", default_value = "5s,1m,15m", value_delimiter = ',', value_parser = duration)]
+    pub retry_delays: Vec<Duration>,
+    /// Deliveries without an answer before the broker gives a message up (all workers must agree)
+    #[arg(long, env = "CSPINE_DELIVERY_LIMIT", default_value_t = Topology::default().delivery_limit)]
+    pub delivery_limit: u32,
+    /// How decisions are explained: gradient, smoothgrad or gradcam
+    #[arg(long, env = "CSPINE_SALIENCY", default_value = "gradient")]
+    pub saliency: SaliencyMethod,
+    /// How often ageing is written down
+    #[arg(long, env = "CSPINE_SWEEP_EVERY", default_value = "30s", value_parser = duration)]
+    pub sweep_every: Duration,
+    /// How often the outbox is looked at when nothing hurries it
+    #[arg(long, env = "CSPINE_OUTBOX_EVERY", default_value = "500ms", value_parser = duration)]
+    pub outbox_every: Duration,
+    /// How long finishing what is in flight may take after SIGTERM
+    #[arg(long, env = "CSPINE_SHUTDOWN_TIMEOUT", default_value = "25s", value_parser = duration)]
+    pub shutdown_timeout: Duration,
+    /// Address space of the process that decodes a third delivery, bytes
+    #[arg(long, env = "CSPINE_ALONE_MEMORY", default_value_t = 2 << 30)]
+    pub alone_memory: u64,
+    /// Processor time of that process
+    #[arg(long, env = "CSPINE_ALONE_CPU", default_value = "20s", value_parser = duration)]
+    pub alone_cpu: Duration,
+    /// Time on the wall of that process
+    #[arg(long, env = "CSPINE_ALONE_WALL", default_value = "60s", value_parser = duration)]
+    pub alone_wall: Duration,
+    /// The program that decodes alone [default: this one]
+    #[arg(long, hide = true)]
+    pub alone_program: Option<PathBuf>,
+}
+
+impl DatabaseArgs {
+    /// The store; connects when first needed.
+    ///
+    /// # Errors
+    /// The URL is none.
+    pub fn store(&self) -> anyhow::Result<Store> {
+        let options = StoreOptions {
+            max_connections: self.database_connections,
+            statement_timeout: self.statement_timeout,
+            ..StoreOptions::default()
+        };
+        Store::connect_lazy(&self.database_url, &options).context("--database-url")
+    }
+}
+
+impl BrokerArgs {
+    /// The broker with this retry ladder and delivery limit; does not connect.
+    ///
+    /// # Errors
+    /// The URL is none.
+    pub fn broker(&self, retry_delays: &[Duration], delivery_limit: u32) -> anyhow::Result<Broker> {
+        let topology = Topology {
+            prefix: self.topology_prefix.clone(),
+            retry_delays: retry_delays.to_vec(),
+            delivery_limit,
+            ..Topology::default()
+        };
+        Broker::new(&self.amqp_url, topology, self.broker_timeout).context("--amqp-url")
+    }
+}
+
+impl ObjectArgs {
+    /// The object store.
+    ///
+    /// # Errors
+    /// The URL is none of ours.
+    pub fn open(&self, limits: &LimitArgs) -> anyhow::Result<Objects> {
+        Objects::open(&self.store_url, limits.max_bytes).context("--store-url")
+    }
+}
+
+impl LimitArgs {
+    /// As the decoder takes them.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            max_bytes: self.max_bytes,
+            max_width: self.max_width,
+            max_height: self.max_height,
+            max_pixels: self.max_pixels,
+            max_memory: self.max_memory,
+        }
+    }
+
+    /// Whether unconfirmed scope is left unscored.
+    pub fn strict_scope(&self) -> bool {
+        self.scope == "strict"
+    }
+}
+
+impl RunArgs {
+    /// Bounds on decoding alone.
+    pub fn alone(&self) -> AloneLimits {
+        AloneLimits { memory_bytes: self.alone_memory, cpu: self.alone_cpu, wall: self.alone_wall }
+    }
+}
+
+/// `200ms`, `5s`, `15m`, `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a whole number with ms, s, m or h, such as 500ms or 15m".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit = match &text[digits..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(wrong()),
+    };
+    Ok(Duration::from_millis(number.saturating_mul(unit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::duration;
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
+        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
+        for bad in ["", "5", "s", "-5s", "5 s", "1.5s", "5d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

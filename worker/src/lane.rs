@@ -1,0 +1,228 @@
+//! A lane: arrivals to be assessed, from the delivery to the acknowledgement.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use cspine_nets::{Classifier, ModelError, SaliencyMethod};
+use cspine_store::{NewFinding, Purpose, Recorded};
+use cspine_wire::{Delivery, Event, ImageArrived, Lane, Message};
+use time::OffsetDateTime;
+
+use crate::alone::{AloneLimits, prepare_alone};
+use crate::arrival;
+use crate::assess::{Assessment, assess};
+use crate::failure::Failure;
+use crate::prepare::{Declared, Prepared, Rules, prepare};
+use crate::service::Service;
+use crate::settle::settle;
+use crate::slots::Slots;
+
+/// What a lane needs beside the service.
+#[derive(Debug)]
+pub struct Worker {
+    /// Which lane.
+    pub lane: Lane,
+    /// Its threads.
+    pub slots: Slots,
+    /// The network.
+    pub network: Arc<Network>,
+}
+
+/// The model in use and how it is used; shared by the lanes.
+pub struct Network {
+    /// The model.
+    pub classifier: Classifier,
+    /// How images are prepared for it.
+    pub rules: Rules,
+    /// How its decisions are explained.
+    pub saliency: SaliencyMethod,
+    /// The program that decodes alone: this one.
+    pub program: PathBuf,
+    /// Bounds on decoding alone.
+    pub alone: AloneLimits,
+    /// Outputs in a row that were not finite.
+    pub not_finite: AtomicU32,
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Network").field("model", &self.classifier.sha256()).finish_non_exhaustive()
+    }
+}
+
+impl Network {
+    /// So many in a row, and the model is at fault rather than an image.
+    const NOT_FINITE_MAX: u32 = 3;
+    /// Deliveries without an answer before an image is decoded alone: this is the third.
+    const TOGETHER_MAX: u32 = 2;
+}
+
+/// What became of a message that did not fail.
+enum Done {
+    /// This worker answered it.
+    Answered(Recorded),
+    /// It was answered before.
+    AlreadyAnswered,
+    /// It belongs to the other lane, and is there now.
+    HandedOver,
+}
+
+/// Works on one message, to its end.
+pub async fn handle(service: Service, worker: Arc<Worker>, delivery: Delivery) {
+    let _in_flight = service.metrics.in_flight(worker.lane.as_str());
+    let event = match arrival::read(&delivery.body) {
+        Ok(event) => event,
+        Err(error) => return settle(&service, delivery, None, error.into()).await,
+    };
+    let (event_id, study) = (event.id.clone(), event.data.study_instance_uid.to_string());
+    let done = answer(&service, &worker, &delivery, &event).await;
+    watch_finiteness(&service, &worker.network, &done);
+    match done {
+        Ok(done) => {
+            log(&event_id, &study, worker.lane, &done);
+            service.ack(delivery).await;
+        }
+        Err(failure) => {
+            tracing::info!(event_id, study, lane = worker.lane.as_str(), failure = %failure, "no answer");
+            settle(&service, delivery, Some(arrival::row(&event)), failure).await;
+        }
+    }
+}
+
+async fn answer(
+    service: &Service,
+    worker: &Arc<Worker>,
+    delivery: &Delivery,
+    event: &Event<ImageArrived>,
+) -> Result<Done, Failure> {
+    if worker.lane == Lane::Routine && Lane::of(event.data.order_priority) == Lane::Stat {
+        return hand_over(service, delivery, event).await;
+    }
+    let waited = (OffsetDateTime::now_utc() - event.time).try_into().unwrap_or_default();
+    service.metrics.stage("queue_wait", waited);
+    if already_answered(service, event).await? {
+        return Ok(Done::AlreadyAnswered);
+    }
+    let bytes = fetch(service, event).await?;
+    let assessment = work(service, worker, delivery, event, bytes).await?;
+    commit(service, &worker.network, event, assessment).await.map(Done::Answered)
+}
+
+async fn already_answered(service: &Service, event: &Event<ImageArrived>) -> Result<bool, Failure> {
+    service
+        .hold(|| {
+            let (store, sop) = (service.store.clone(), event.data.sop_instance_uid.clone());
+            let content = event.data.image.sha256;
+            async move { Ok(store.already_answered(&sop, content).await?) }
+        })
+        .await
+}
+
+async fn fetch(service: &Service, event: &Event<ImageArrived>) -> Result<Vec<u8>, Failure> {
+    let fetched = service.hold(|| {
+        let (objects, image) = (service.objects.clone(), event.data.image.clone());
+        async move { objects.get(&image).await }
+    });
+    service.metrics.timed("fetch", fetched).await
+}
+
+/// Decodes, infers and explains in one of the lane's slots.
+async fn work(
+    service: &Service,
+    worker: &Arc<Worker>,
+    delivery: &Delivery,
+    event: &Event<ImageArrived>,
+    bytes: Vec<u8>,
+) -> Result<Assessment, Failure> {
+    let (network, metrics) = (worker.network.clone(), service.metrics.clone());
+    if delivery.deliveries_before >= Network::TOGETHER_MAX {
+        tracing::warn!(event_id = event.id, before = delivery.deliveries_before, "decoding alone");
+        let prepared = prepare_alone(&network.program, &bytes, &delivery.body, &network.rules, network.alone).await?;
+        return worker.slots.run(move || infer(&network, &metrics, prepared)).await?;
+    }
+    let declared = Declared::of(&event.data);
+    let both = move || {
+        let begin = Instant::now();
+        let prepared = prepare(&bytes, &declared, &network.rules);
+        metrics.stage("decode", begin.elapsed());
+        infer(&network, &metrics, prepared?)
+    };
+    worker.slots.run(both).await?
+}
+
+fn infer(network: &Network, metrics: &crate::metrics::Metrics, prepared: Prepared) -> Result<Assessment, Failure> {
+    let assessment = assess(&network.classifier, prepared, Some(network.saliency))?;
+    if let Assessment::Scored { took: (inferring, explaining), .. } = &assessment {
+        metrics.stage("infer", *inferring);
+        metrics.stage("explain", *explaining);
+    }
+    Ok(assessment)
+}
+
+/// One transaction: finding, priority, outbox.
+async fn commit(
+    service: &Service,
+    network: &Network,
+    event: &Event<ImageArrived>,
+    assessment: Assessment,
+) -> Result<Recorded, Failure> {
+    let (answer, saliency) = assessment.into_rows(network.saliency);
+    let (arrival, model) = (arrival::row(event), network.classifier.sha256());
+    let finding = Arc::new(NewFinding { arrival, purpose: Purpose::Primary, model, answer, saliency });
+    let recording = service.hold(|| {
+        let (store, finding) = (service.store.clone(), finding.clone());
+        async move { Ok(store.record_finding(&finding).await?) }
+    });
+    let recorded = service.metrics.timed("commit", recording).await?;
+    if matches!(recorded, Recorded::Created { .. }) {
+        let reason = match finding.answer {
+            cspine_store::Answer::Assessed { mark, .. } => mark,
+            cspine_store::Answer::NotAssessable(reason) => Some(reason),
+        };
+        service.metrics.answered(finding.answer.verdict(), reason);
+        service.outbox.notify_one();
+    }
+    Ok(recorded)
+}
+
+fn log(event_id: &str, study: &str, lane: Lane, done: &Done) {
+    let lane = lane.as_str();
+    match done {
+        Done::Answered(Recorded::Created { finding_id, level, raised, reopened, conflict }) => {
+            tracing::info!(event_id, study, lane, finding_id, level, raised, reopened, conflict, "answered");
+        }
+        Done::Answered(Recorded::AlreadyThere) | Done::AlreadyAnswered => {
+            tracing::info!(event_id, study, lane, "answered before");
+        }
+        Done::HandedOver => tracing::info!(event_id, study, lane, "handed to the other lane"),
+    }
+}
+
+/// A STAT (or urgent) found in the routine lane goes to the other, by the private exchange: nobody else hears it twice.
+async fn hand_over(service: &Service, delivery: &Delivery, event: &Event<ImageArrived>) -> Result<Done, Failure> {
+    let message = Message {
+        exchange: service.publisher.broker().topology.infer(),
+        routing_key: Lane::routing_key(event.data.order_priority).into(),
+        body: delivery.body.clone(),
+        attempt: delivery.attempt,
+    };
+    service.publish(message).await.map(|_| Done::HandedOver)
+}
+
+/// One image may overflow the network; several in a row mean that the model is broken.
+fn watch_finiteness(service: &Service, network: &Network, done: &Result<Done, Failure>) {
+    match done {
+        Err(Failure::Model(ModelError::NotFinite)) => {
+            let in_a_row = network.not_finite.fetch_add(1, Ordering::Relaxed) + 1;
+            if in_a_row >= Network::NOT_FINITE_MAX {
+                service.health.down("model", &format!("{in_a_row} outputs in a row were not finite"));
+            }
+        }
+        Ok(Done::Answered(_)) if network.not_finite.swap(0, Ordering::Relaxed) >= Network::NOT_FINITE_MAX => {
+            service.health.up("model");
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,153 @@
+//! What `/metrics` says, in Prometheus' text form.
+
+use std::time::{Duration, Instant};
+
+use cspine_domain::{Reason, Verdict};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The worker's counters, gauges and histograms.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    images: Family<Answered, Counter>,
+    stages: Family<Stage, Histogram>,
+    in_flight: Family<InLane, Gauge>,
+    retries: Family<Because, Counter>,
+    parked: Family<Because, Counter>,
+    /// Acknowledgements that came too late: their messages come again.
+    pub acks_lost: Counter,
+    /// Events that the relay published.
+    pub outbox_sent: Counter,
+    /// Studies that ageing raised.
+    pub aged: Counter,
+    /// Parked messages that nobody has resolved.
+    pub parked_unresolved: Gauge,
+    /// Age of the oldest event that is still to be published, seconds.
+    pub outbox_age_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    verdict: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Stage {
+    stage: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InLane {
+    lane: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Because {
+    reason: &'static str,
+}
+
+impl Metrics {
+    /// Upper bounds of the stages' buckets, seconds.
+    const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0];
+
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("cspine");
+        let stages = Family::new_with_constructor((|| Histogram::new(Self::BUCKETS)) as fn() -> Histogram);
+        let metrics = Self {
+            images: Family::default(),
+            stages,
+            in_flight: Family::default(),
+            retries: Family::default(),
+            parked: Family::default(),
+            acks_lost: Counter::default(),
+            outbox_sent: Counter::default(),
+            aged: Counter::default(),
+            parked_unresolved: Gauge::default(),
+            outbox_age_seconds: Gauge::default(),
+            registry: Registry::default(),
+        };
+        registry.register("images", "Images answered, by verdict and reason", metrics.images.clone());
+        registry.register_with_unit("stage", "Time in each stage", Unit::Seconds, metrics.stages.clone());
+        registry.register("in_flight", "Messages being worked on", metrics.in_flight.clone());
+        registry.register("retries", "Messages sent down the retry ladder", metrics.retries.clone());
+        registry.register("parked", "Messages parked by this worker", metrics.parked.clone());
+        registry.register(
+            "parked_unresolved",
+            "Parked messages nobody has resolved",
+            metrics.parked_unresolved.clone(),
+        );
+        registry.register("acks_lost", "Acknowledgements that came too late", metrics.acks_lost.clone());
+        registry.register("outbox_sent", "Events published by the relay", metrics.outbox_sent.clone());
+        let age = metrics.outbox_age_seconds.clone();
+        registry.register_with_unit("outbox_age", "Age of the oldest unpublished event", Unit::Seconds, age);
+        registry.register("aged", "Studies raised by ageing", metrics.aged.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// An image has its answer.
+    pub fn answered(&self, verdict: Verdict, reason: Option<Reason>) {
+        let labels = Answered { verdict: verdict.as_str(), reason: reason.map_or("", Reason::as_str) };
+        self.images.get_or_create(&labels).inc();
+    }
+
+    /// A stage took this long: `queue_wait`, `fetch`, `decode`, `infer`, `explain` or `commit`.
+    pub fn stage(&self, stage: &'static str, took: Duration) {
+        self.stages.get_or_create(&Stage { stage }).observe(took.as_secs_f64());
+    }
+
+    /// Measures a stage.
+    pub async fn timed<T>(&self, stage: &'static str, work: impl Future<Output = T>) -> T {
+        let begin = Instant::now();
+        let done = work.await;
+        self.stage(stage, begin.elapsed());
+        done
+    }
+
+    /// Counts a message as in flight until the guard is dropped.
+    pub fn in_flight(&self, lane: &'static str) -> InFlight {
+        let gauge = self.in_flight.get_or_create(&InLane { lane }).clone();
+        gauge.inc();
+        InFlight(gauge)
+    }
+
+    /// A message goes down the ladder.
+    pub fn retried(&self, reason: Reason) {
+        self.retries.get_or_create(&Because { reason: reason.as_str() }).inc();
+    }
+
+    /// A message was parked.
+    pub fn parked(&self, reason: Reason) {
+        self.parked.get_or_create(&Because { reason: reason.as_str() }).inc();
+    }
+
+    /// All of them as text.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a String takes any text");
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One message being worked on.
+#[derive(Debug)]
+pub struct InFlight(Gauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,95 @@
+//! From bytes to what the network sees, or why it shall not see it. Pure; the child process runs it too.
+
+use cspine_domain::{Reason, Sha256, Uid};
+use cspine_imaging::{DeclaredScope, Limits, MediaType, Preprocessing, Scope, decode, scope};
+use cspine_wire::ImageArrived;
+
+use crate::failure::Failure;
+
+/// What is said of an image beside its bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Declared {
+    /// The format; `None`: by the first bytes.
+    pub media_type: Option<MediaType>,
+    /// Study, series and SOP instance UID that a header must carry; `None`: any.
+    pub uids: Option<(Uid, Uid, Uid)>,
+    /// The digest that the bytes must have; `None`: any.
+    pub sha256: Option<Sha256>,
+    /// What it shows.
+    pub scope: DeclaredScope,
+}
+
+/// How images are prepared.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The model's.
+    pub preprocessing: Preprocessing,
+    /// What a file may ask for.
+    pub limits: Limits,
+    /// Whether an image whose scope nothing confirms is left unscored.
+    pub strict_scope: bool,
+}
+
+/// An image on its way to the network.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Prepared {
+    /// To be scored.
+    Input {
+        /// `[3, size, size]`, plane by plane.
+        values: Vec<f32>,
+        /// What else is to be known of the answer.
+        mark: Option<Reason>,
+    },
+    /// The image is sound, and the network has no business with it.
+    NotAssessable(Reason),
+}
+
+impl Declared {
+    /// What an event says.
+    pub fn of(event: &ImageArrived) -> Self {
+        let uids = (&event.study_instance_uid, &event.series_instance_uid, &event.sop_instance_uid);
+        Self {
+            media_type: event.image.media_type.parse().ok(),
+            uids: Some((uids.0.clone(), uids.1.clone(), uids.2.clone())),
+            sha256: Some(event.image.sha256),
+            scope: DeclaredScope {
+                modality: event.modality.clone(),
+                body_part: event.body_part.clone(),
+                view: event.view.clone(),
+            },
+        }
+    }
+}
+
+/// Verifies, decodes, checks identity, scope and content, and preprocesses.
+///
+/// # Errors
+/// [`Failure`]: another hash, undecodable, over a limit, another image than the event's.
+pub fn prepare(bytes: &[u8], declared: &Declared, rules: &Rules) -> Result<Prepared, Failure> {
+    if declared.sha256.is_some_and(|sha256| Sha256::of(bytes) != sha256) {
+        return Err(Failure::HashMismatch);
+    }
+    let radiograph = match decode(bytes, declared.media_type, &rules.limits) {
+        Ok(radiograph) => radiograph,
+        Err(error) if error.reason() == Reason::UnsupportedTransferSyntax => {
+            return Ok(Prepared::NotAssessable(error.reason()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let header = radiograph.header.as_ref();
+    if let (Some((study, series, sop)), Some(header)) = (&declared.uids, header)
+        && !header.identifies(study, series, sop)
+    {
+        return Err(Failure::IdentityMismatch);
+    }
+    let mark = match scope(&declared.scope, header) {
+        Scope::Accept => None,
+        Scope::Reject => return Ok(Prepared::NotAssessable(Reason::OutOfScope)),
+        Scope::Unknown if rules.strict_scope => return Ok(Prepared::NotAssessable(Reason::ScopeUnknown)),
+        Scope::Unknown => Some(Reason::ScopeUnconfirmed),
+    };
+    if let Err(reason) = radiograph.assessable() {
+        return Ok(Prepared::NotAssessable(reason));
+    }
+    Ok(Prepared::Input { values: rules.preprocessing.apply(&radiograph), mark })
+}

@@ -1,0 +1,265 @@
+//! The service: `cspine-worker run`.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use cspine_wire::{Backoff, Consumer, ConsumerOptions, Delivery, Lane, LinkState, Publisher, Queue};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::RunArgs;
+use crate::failure::Failure;
+use crate::health::Health;
+use crate::lane::{Network, Worker};
+use crate::metrics::Metrics;
+use crate::prepare::Rules;
+use crate::service::Service;
+use crate::slots::Slots;
+use crate::{admin, assess, attention, lane, registration, relay};
+
+/// How often the database's gauges are read.
+const GAUGES_EVERY: Duration = Duration::from_secs(5);
+/// How often the object store is asked whether it is there.
+const PROBE_EVERY: Duration = Duration::from_secs(15);
+
+/// Runs until `shutdown`, then stops consuming, finishes what is in flight, acknowledges, and returns. Whatever is away,
+/// at the start or later, is waited for.
+///
+/// # Errors
+/// The configuration is wrong, the model cannot be loaded, a part panicked, or finishing took too long.
+pub async fn run(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let service = service(&args)?;
+    let listener = TcpListener::bind(args.admin_addr).await.context("--admin-addr")?;
+    tracing::info!(admin_addr = %listener.local_addr()?, "starting");
+    let (health, metrics) = (service.health.clone(), service.metrics.clone());
+    let (stop, admin_stop) = (service.stop.clone(), CancellationToken::new());
+    let admin = tokio::spawn(admin::serve(listener, health, metrics, admin_stop.clone()));
+
+    let shutdown_timeout = args.shutdown_timeout;
+    let mut work = tokio::spawn(serve(args, service));
+    let ended = tokio::select! {
+        ended = &mut work => ended,
+        () = shutdown => {
+            tracing::info!("stopping: finishing what is in flight");
+            stop.cancel();
+            tokio::time::timeout(shutdown_timeout, work).await.context("what was in flight did not finish in time")?
+        }
+    };
+    stop.cancel();
+    admin_stop.cancel();
+    admin.abort();
+    ended.context("the worker panicked")?
+}
+
+fn service(args: &RunArgs) -> anyhow::Result<Service> {
+    let broker = args.broker.broker(&args.retry_delays, args.delivery_limit)?;
+    Ok(Service {
+        store: args.database.store()?,
+        publisher: Arc::new(Publisher::new(broker)),
+        objects: args.objects.open(&args.limits)?,
+        health: Arc::new(Health::starting(&["rabbitmq", "postgres", "model", "object_store"])),
+        metrics: Arc::new(Metrics::new()),
+        outbox: Arc::new(Notify::new()),
+        stop: CancellationToken::new(),
+    })
+}
+
+/// Starts the parts in their order and waits until all have ended. One that ends with an error stops the others.
+async fn serve(args: RunArgs, service: Service) -> anyhow::Result<()> {
+    let mut parts = JoinSet::new();
+    let started = start(&args, &service, &mut parts).await;
+    let mut outcome = match started {
+        Ok(()) | Err(StartError::Stopped) => Ok(()),
+        Err(StartError::Failed(error)) => Err(error),
+    };
+    if outcome.is_err() {
+        service.stop.cancel();
+    }
+    while let Some(part) = parts.join_next().await {
+        if let Err(error) = part.context("a part panicked").flatten() {
+            service.stop.cancel();
+            outcome = outcome.and(Err(error));
+        }
+    }
+    outcome
+}
+
+enum StartError {
+    Stopped,
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for StartError {
+    fn from(error: anyhow::Error) -> Self {
+        StartError::Failed(error)
+    }
+}
+
+type Parts = JoinSet<anyhow::Result<()>>;
+
+async fn start(args: &RunArgs, service: &Service, parts: &mut Parts) -> Result<(), StartError> {
+    let clock = |parts: &mut Parts, task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
+        parts.spawn(async move {
+            task.await;
+            Ok(())
+        });
+    };
+    clock(parts, Box::pin(probe(service.clone())));
+    // The model is read beside, but nothing waits for it before queues exist to keep what arrives.
+    declare_topology(service).await?;
+    let model = args.model.model.clone();
+    let loading = tokio::task::spawn_blocking(move || assess::load(&model));
+    wait_for_schema(service).await?;
+
+    let registration = consumer(service, "registration", vec![Queue::Arrivals], args.registrations + 1);
+    consume(parts, service, registration, args.registrations, registration::handle);
+    let queues = vec![Queue::Status, Queue::DeadLetters, Queue::Unrouted];
+    consume(parts, service, consumer(service, "attention", queues, 2), 2, attention::handle);
+    clock(parts, Box::pin(relay::relay(service.clone(), args.outbox_every)));
+    clock(parts, Box::pin(relay::sweep(service.clone(), args.sweep_every)));
+    clock(parts, Box::pin(relay::gauges(service.clone(), GAUGES_EVERY)));
+    clock(parts, Box::pin(relay::discard(service.clone())));
+
+    let network = network(args, loading.await)?;
+    service.health.up("model");
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    for (lane, slots) in [(Lane::Stat, args.slots_stat), (Lane::Routine, args.slots_routine.unwrap_or(processors))] {
+        let at_once = slots + args.prefetch_extra;
+        let slots = Slots::start(lane.as_str(), slots.max(1), args.threads_per_slot)?;
+        let worker = Arc::new(Worker { lane, slots, network: network.clone() });
+        let consumer = consumer(service, lane.as_str(), vec![Queue::Lane(lane)], at_once);
+        consume(parts, service, consumer, at_once, move |service, delivery| {
+            lane::handle(service, worker.clone(), delivery)
+        });
+    }
+    Ok(())
+}
+
+fn network(
+    args: &RunArgs,
+    loaded: Result<anyhow::Result<cspine_nets::Classifier>, JoinError>,
+) -> anyhow::Result<Arc<Network>> {
+    let classifier = loaded.context("loading the model panicked")??;
+    tracing::info!(model = %classifier.sha256(), "model loaded");
+    let program = match &args.alone_program {
+        Some(program) => program.clone(),
+        None => std::env::current_exe().context("the path of this program")?,
+    };
+    Ok(Arc::new(Network {
+        rules: Rules {
+            preprocessing: classifier.card().preprocessing.clone(),
+            limits: args.limits.limits(),
+            strict_scope: args.limits.strict_scope(),
+        },
+        classifier,
+        saliency: args.saliency,
+        program,
+        alone: args.alone(),
+        not_finite: AtomicU32::new(0),
+    }))
+}
+
+async fn declare_topology(service: &Service) -> Result<(), StartError> {
+    let connected = service.hold(|| {
+        let publisher = service.publisher.clone();
+        async move { Ok(publisher.connect().await?) }
+    });
+    started(connected.await)?;
+    service.health.up("rabbitmq");
+    Ok(())
+}
+
+/// Somebody else migrates; until they have, there is nothing to write to.
+async fn wait_for_schema(service: &Service) -> Result<(), StartError> {
+    let mut backoff = Backoff::default();
+    loop {
+        let current = service.hold(|| {
+            let store = service.store.clone();
+            async move { Ok(store.schema_is_current().await?) }
+        });
+        if started(current.await)? {
+            service.health.up("postgres");
+            return Ok(());
+        }
+        service.health.down("postgres", "the schema is not this version's: run `cspine-worker migrate`");
+        tokio::select! {
+            () = backoff.wait() => {}
+            () = service.stop.cancelled() => return Err(StartError::Stopped),
+        }
+    }
+}
+
+fn started<T>(step: Result<T, Failure>) -> Result<T, StartError> {
+    step.map_err(|failure| match failure {
+        Failure::Stopping => StartError::Stopped,
+        failure => StartError::Failed(failure.into()),
+    })
+}
+
+fn consumer(service: &Service, purpose: &str, queues: Vec<Queue>, prefetch: usize) -> Consumer {
+    let prefetch = u16::try_from(prefetch).unwrap_or(u16::MAX);
+    let options = ConsumerOptions { purpose: purpose.to_owned(), queues, prefetch };
+    let consumer = Consumer::start(service.publisher.broker().clone(), options, service.stop.clone());
+    let (health, mut state) = (service.health.clone(), consumer.state());
+    let part = format!("rabbitmq.{purpose}");
+    health.down(&part, "starting");
+    tokio::spawn(async move {
+        loop {
+            match &*state.borrow_and_update() {
+                LinkState::Up => health.up(&part),
+                LinkState::Down(why) => health.down(&part, why),
+            }
+            if state.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    consumer
+}
+
+/// Hands each message to `handle`, at most `at_once` together, until the consumer is stopped and the last one is settled.
+fn consume<F>(
+    parts: &mut Parts,
+    service: &Service,
+    mut consumer: Consumer,
+    at_once: usize,
+    handle: impl Fn(Service, Delivery) -> F + Send + 'static,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let service = service.clone();
+    parts.spawn(async move {
+        let mut tasks = JoinSet::new();
+        loop {
+            tokio::select! {
+                delivery = consumer.next(), if tasks.len() < at_once => match delivery {
+                    Some(delivery) => { tasks.spawn(handle(service.clone(), delivery)); }
+                    None => break,
+                },
+                Some(settled) = tasks.join_next() => settled.context("handling a message panicked")?,
+            }
+        }
+        while let Some(settled) = tasks.join_next().await {
+            settled.context("handling a message panicked")?;
+        }
+        Ok(())
+    });
+}
+
+/// Keeps `/readyz` honest about the object store also while nothing arrives.
+async fn probe(service: Service) {
+    let mut clock = tokio::time::interval(PROBE_EVERY);
+    loop {
+        tokio::select! {
+            _ = clock.tick() => match service.objects.probe().await {
+                Ok(()) => service.health.up("object_store"),
+                Err(why) => service.health.down("object_store", &why),
+            },
+            () = service.stop.cancelled() => return,
+        }
+    }
+}

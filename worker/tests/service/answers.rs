@@ -1,0 +1,167 @@
+//! Images that are answered.
+
+use cspine_domain::{OrderPriority, Reason, Verdict};
+use cspine_store::StudyState;
+use cspine_wire::{Event, Lane, Queue, StudyStatus};
+use time::OffsetDateTime;
+
+use crate::site::{PROGRAM, Site, eventually, png};
+
+#[tokio::test]
+async fn an_image_gets_its_finding_its_heatmap_and_its_place() {
+    let site = Site::new().await;
+    let worker = site.start(&[]);
+    let event = site.image(&png(200, 300));
+    site.publish(&event).await;
+    let finding = site.finding(&event).await;
+    let probabilities = finding.probabilities.unwrap();
+    assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{probabilities:?}");
+    let saliency = finding.saliency.unwrap();
+    assert_eq!(saliency.method, "gradient");
+    let heatmap = cspine_imaging::Heatmap::from_png(&saliency.heatmap_png).unwrap();
+    assert_eq!((heatmap.width, heatmap.height), (96, 96));
+    let list = site.store().worklist(10).await.unwrap();
+    assert_eq!((list.len(), list[0].status.as_str(), list[0].position), (1, "scored", 1));
+    eventually("the outbox is published", async || site.store().outbox_age().await.unwrap().is_none().then_some(()))
+        .await;
+    worker.stop().await;
+    site.assert_drained().await;
+}
+
+#[tokio::test]
+async fn the_same_event_many_times_and_the_same_image_in_another_event_are_one_finding() {
+    let site = Site::new().await;
+    let event = site.image(&png(128, 128));
+    for _ in 0..5 {
+        site.publish(&event).await;
+    }
+    site.publish(&Event { id: format!("{}-again", event.id), ..event.clone() }).await;
+    let last = site.image(&png(128, 128));
+    site.publish(&last).await;
+    let worker = site.start(&[]);
+    site.finding(&event).await;
+    site.finding(&last).await;
+    worker.stop().await;
+    assert_eq!(site.store().study_images(&event.data.study_instance_uid).await.unwrap().len(), 1);
+    assert_eq!(site.store().parked_count().await.unwrap(), 0);
+    let worker = site.start(&[]);
+    eventually("the outbox is published", async || site.store().outbox_age().await.unwrap().is_none().then_some(()))
+        .await;
+    worker.stop().await;
+    site.assert_drained().await;
+}
+
+#[tokio::test]
+async fn an_image_the_network_has_no_business_with_is_not_assessable_and_says_why() {
+    let site = Site::new().await;
+    let worker = site.start(&[]);
+    let mut chest = site.image(&png(128, 128));
+    chest.data.body_part = Some("CHEST".into());
+    let small = site.image(&png(63, 200));
+    let constant = {
+        let mut file = std::io::Cursor::new(Vec::new());
+        let black = image::ImageBuffer::<image::Luma<u16>, Vec<u16>>::new(128, 128);
+        black.write_to(&mut file, image::ImageFormat::Png).unwrap();
+        site.image(&file.into_inner())
+    };
+    let colour = {
+        let mut file = std::io::Cursor::new(Vec::new());
+        let photo = image::RgbImage::from_fn(128, 128, |x, y| image::Rgb([(x * 2) as u8, (y * 2) as u8, 90]));
+        photo.write_to(&mut file, image::ImageFormat::Png).unwrap();
+        site.image(&file.into_inner())
+    };
+    let expected = [
+        (chest, Reason::OutOfScope),
+        (small, Reason::TooSmall),
+        (constant, Reason::Constant),
+        (colour, Reason::Colour),
+    ];
+    for (event, _) in &expected {
+        site.publish(event).await;
+    }
+    for (event, reason) in &expected {
+        let finding = site.finding(event).await;
+        assert_eq!((finding.verdict, finding.reason), (Verdict::NotAssessable, Some(*reason)));
+        assert!(!finding.flagged && finding.probabilities.is_none() && finding.saliency.is_none());
+    }
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn scope_that_nothing_confirms_is_scored_and_marked_unless_the_setting_is_strict() {
+    let site = Site::new().await;
+    let bare = |mut event: Event<cspine_wire::ImageArrived>| {
+        event.data.modality = None;
+        event.data.body_part = None;
+        event.data.view = None;
+        event
+    };
+    for (flags, verdict_given, reason) in
+        [(&[][..], true, Reason::ScopeUnconfirmed), (&["--scope", "strict"], false, Reason::ScopeUnknown)]
+    {
+        let worker = site.start(flags);
+        let event = bare(site.image(&png(128, 128)));
+        site.publish(&event).await;
+        let finding = site.finding(&event).await;
+        assert_eq!(finding.reason, Some(reason));
+        assert_eq!(finding.verdict != Verdict::NotAssessable, verdict_given);
+        worker.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_stat_image_in_the_routine_lane_is_answered_by_the_other() {
+    let site = Site::new().await;
+    site.publisher.connect().await.unwrap();
+    let mut event = site.image(&png(128, 128));
+    event.data.order_priority = OrderPriority::Stat;
+    site.send(Lane::Routine.routing_keys()[0], event.to_json()).await;
+    let worker = site.start(&[]);
+    site.finding(&event).await;
+    let list = site.store().worklist(10).await.unwrap();
+    assert_eq!((list.len(), list[0].level), (1, 0), "the event's own priority decides the level");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_third_delivery_is_decoded_in_a_process_of_its_own_and_answered_the_same() {
+    let site = Site::new().await;
+    let bytes = png(256, 256);
+    let (together, mut alone) = (site.image(&bytes), site.image(&bytes));
+    alone.data.image = together.data.image.clone();
+    site.publish(&alone).await;
+    let mut lane = site.consume(&[Queue::Lane(Lane::Routine)]);
+    for _ in 0..2 {
+        lane.next().await.unwrap().requeue().await.unwrap();
+    }
+    drop(lane);
+    let worker = site.start(&["--alone-program", PROGRAM]);
+    site.publish(&together).await;
+    let (alone, together) = (site.finding(&alone).await, site.finding(&together).await);
+    assert_eq!(alone.probabilities, together.probabilities);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_study_is_read_and_finished_by_its_status_events() {
+    let site = Site::new().await;
+    let worker = site.start(&[]);
+    let event = site.image(&png(128, 128));
+    site.publish(&event).await;
+    site.finding(&event).await;
+    let study = &event.data.study_instance_uid;
+    for (state, listed) in [(cspine_wire::StudyState::Reading, true), (cspine_wire::StudyState::Finished, false)] {
+        let data = StudyStatus { study_instance_uid: study.clone(), state, by: Some("reader-1".into()) };
+        let id = format!("{}-{}", event.id, state.as_str());
+        let status = Event { id, source: "/ris".into(), subject: None, time: OffsetDateTime::now_utc(), data };
+        site.send("study.status", status.to_json()).await;
+        eventually("the state", async || {
+            let list = site.store().worklist(10).await.unwrap();
+            let row = list.iter().find(|row| row.study == *study);
+            let as_told = if listed { row.is_some_and(|row| row.state == StudyState::Reading) } else { row.is_none() };
+            as_told.then_some(())
+        })
+        .await;
+    }
+    worker.stop().await;
+}

@@ -1,0 +1,8 @@
+//! The worker against a real RabbitMQ and a real Postgres (`eval "$(deploy/stack up)"`): a database, a topology prefix and
+//! an object store a test.
+
+mod answers;
+mod away;
+mod failures;
+mod site;
+mod stopping;

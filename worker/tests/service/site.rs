@@ -1,0 +1,236 @@
+//! A worker with everything around it.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use clap::Parser;
+use cspine_domain::{OrderPriority, Sha256, Uid};
+use cspine_imaging::{Filter, Geometry, Intensity, Preprocessing};
+use cspine_nets::{Checkpoint, ModelCard, init};
+use cspine_store::{ImageFinding, ParkedRow, Store};
+use cspine_tests::database::Database;
+use cspine_wire::{
+    Broker, Consumer, ConsumerOptions, Event, ImageArrived, ImageObject, Lane, Message, Published, Publisher, Queue,
+    Topology,
+};
+use cspine_worker::config::RunArgs;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cspine-worker");
+
+/// A database, a prefix on the broker and a folder, all the test's own.
+pub struct Site {
+    pub database: Database,
+    pub broker: Broker,
+    pub publisher: Publisher,
+    pub folder: PathBuf,
+}
+
+/// A worker in this process.
+pub struct Running {
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<anyhow::Result<()>>,
+}
+
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+fn number() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Site {
+    pub async fn new() -> Self {
+        let database = Database::create().await;
+        let name = format!("test-worker-{}-{}", std::process::id(), number());
+        let folder = std::env::temp_dir().join(&name);
+        std::fs::create_dir_all(folder.join("objects")).unwrap();
+        let url = std::env::var("AMQP_URL").expect("AMQP_URL, as `deploy/stack up` prints it");
+        let retry_delays = vec![Duration::from_millis(300), Duration::from_millis(600)];
+        let topology = Topology { prefix: name, retry_delays, ..Topology::default() };
+        let broker = Broker::new(&url, topology, Duration::from_secs(10)).unwrap();
+        Self { database, publisher: Publisher::new(broker.clone()), broker, folder }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.database.store
+    }
+
+    pub fn objects(&self) -> PathBuf {
+        self.folder.join("objects")
+    }
+
+    /// The flags of `run`, as `deploy/` would give them.
+    pub fn flags(&self, more: &[&str]) -> Vec<String> {
+        let amqp = std::env::var("AMQP_URL").unwrap();
+        let store = format!("file://{}", self.objects().display());
+        let flags = [
+            "--database-url",
+            &self.database.url,
+            "--amqp-url",
+            &amqp,
+            "--store-url",
+            &store,
+            "--topology-prefix",
+            &self.broker.topology.prefix,
+            "--retry-delays",
+            "300ms,600ms",
+            "--admin-addr",
+            "127.0.0.1:0",
+            "--slots-routine",
+            "1",
+            "--outbox-every",
+            "100ms",
+            "--alone-program",
+            PROGRAM,
+            "--model",
+            model().to_str().unwrap(),
+        ];
+        flags.iter().chain(more).map(|flag| (*flag).to_owned()).collect()
+    }
+
+    pub fn start(&self, more: &[&str]) -> Running {
+        let flags = std::iter::once("run".to_owned()).chain(self.flags(more));
+        let args = Flags::parse_from(flags).run;
+        let stop = CancellationToken::new();
+        let shutdown = stop.clone().cancelled_owned();
+        Running { stop, task: tokio::spawn(cspine_worker::run::run(args, shutdown)) }
+    }
+
+    /// Puts an image into the object store and gives its event, which still has to be published.
+    pub fn image(&self, png: &[u8]) -> Event<ImageArrived> {
+        let event = arrival(png);
+        std::fs::write(self.objects().join(event.data.image.key.as_str()), png).unwrap();
+        event
+    }
+
+    pub async fn publish(&self, event: &Event<ImageArrived>) {
+        self.send(event.data.routing_key(), event.to_json()).await;
+    }
+
+    pub async fn send(&self, routing_key: &str, body: Vec<u8>) {
+        let exchange = self.broker.topology.events();
+        let message = Message { exchange, routing_key: routing_key.into(), body, attempt: 0 };
+        assert_eq!(self.publisher.publish(&message).await.unwrap(), Published::Stored);
+    }
+
+    /// The finding of an event's image, once it is there.
+    pub async fn finding(&self, event: &Event<ImageArrived>) -> ImageFinding {
+        let what = format!("a finding for {}", event.id);
+        eventually(&what, async || {
+            let images = self.store().study_images(&event.data.study_instance_uid).await.unwrap();
+            let same = |sop: &Uid, content| *sop == event.data.sop_instance_uid && content == event.data.image.sha256;
+            images.into_iter().find(|image| same(&image.sop, image.content))?.finding
+        })
+        .await
+    }
+
+    /// The parked row of an event, once it is there.
+    pub async fn parked(&self, event_id: &str) -> ParkedRow {
+        eventually(&format!("a parked row for {event_id}"), async || {
+            let rows = self.store().parked_list(true, 1000).await.unwrap();
+            rows.into_iter().find(|row| row.event_id.as_deref() == Some(event_id))
+        })
+        .await
+    }
+
+    pub fn consume(&self, queues: &[Queue]) -> Consumer {
+        let options = ConsumerOptions { purpose: "test".into(), queues: queues.to_vec(), prefetch: 5 };
+        Consumer::start(self.broker.clone(), options, CancellationToken::new())
+    }
+
+    /// Nothing waits anywhere, and the site goes.
+    pub async fn assert_drained(self) {
+        let mut queues = [Queue::Arrivals, Queue::Status, Queue::DeadLetters, Queue::Unrouted].to_vec();
+        queues.extend([Lane::Stat, Lane::Routine].map(Queue::Lane));
+        let left = tokio::time::timeout(Duration::from_millis(500), self.consume(&queues).next()).await;
+        assert!(left.is_err(), "{left:?}");
+        assert_eq!(self.store().outbox_age().await.unwrap(), None, "the outbox is empty");
+        self.broker.delete_topology().await.unwrap();
+        std::fs::remove_dir_all(&self.folder).unwrap();
+    }
+}
+
+impl Running {
+    /// As SIGTERM would: it finishes what it holds and ends well.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        tokio::time::timeout(DEADLINE, self.task).await.expect("it ends in time").unwrap().unwrap();
+    }
+}
+
+pub async fn eventually<T>(what: &str, check: impl AsyncFnMut() -> Option<T>) -> T {
+    cspine_tests::wait::until(what, DEADLINE, check).await
+}
+
+/// A grey PNG of 16 bits that no other test has.
+pub fn png(width: u32, height: u32) -> Vec<u8> {
+    let seed = number();
+    let pixels = image::ImageBuffer::<image::Luma<u16>, _>::from_fn(width, height, |x, y| {
+        image::Luma([(x * 523 + y * 127 + seed * 911 + (x * y) % 4099) as u16])
+    });
+    let mut file = std::io::Cursor::new(Vec::new());
+    pixels.write_to(&mut file, image::ImageFormat::Png).unwrap();
+    file.into_inner()
+}
+
+/// An event for these bytes: a study of its own, in scope, routine.
+pub fn arrival(bytes: &[u8]) -> Event<ImageArrived> {
+    let (process, number) = (std::process::id(), number());
+    let uid = |which: u32| Uid::parse(&format!("1.2.826.0.1.{process}.{number}.{which}")).unwrap();
+    let data = ImageArrived {
+        study_instance_uid: uid(3),
+        series_instance_uid: uid(2),
+        sop_instance_uid: uid(1),
+        accession_number: None,
+        patient_key: None,
+        site: None,
+        order_priority: OrderPriority::Routine,
+        acquired_at: None,
+        modality: Some("DX".into()),
+        body_part: Some("CSPINE".into()),
+        view: Some("LL".into()),
+        image: ImageObject {
+            key: format!("{process}-{number}.png").parse().unwrap(),
+            media_type: "image/png".into(),
+            sha256: Sha256::of(bytes),
+            size_bytes: Some(bytes.len() as u64),
+        },
+    };
+    let id = format!("event-{process}-{number}");
+    Event { id, source: "/test".into(), subject: None, time: OffsetDateTime::now_utc(), data }
+}
+
+/// A DICOM file whose UIDs are nobody's here.
+pub fn dicom() -> Vec<u8> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/imaging/tests/fixtures");
+    std::fs::read(fixtures.join("explicit.dcm")).unwrap()
+}
+
+/// A small network of random weights: what it says is of no matter here.
+pub fn model() -> &'static Path {
+    static MODEL: OnceLock<PathBuf> = OnceLock::new();
+    MODEL.get_or_init(|| {
+        let preprocessing = Preprocessing {
+            geometry: Geometry::Pad,
+            size: 96,
+            filter: Filter::Triangle,
+            intensity: Intensity::FullRange,
+            mean: [0.5; 3],
+            std: [0.25; 3],
+        };
+        let card = ModelCard::uncalibrated(preprocessing, "random weights");
+        let bytes = Checkpoint { card, state: init::googlenet(7, 3).unwrap() }.write().unwrap();
+        let path = std::env::temp_dir().join(format!("cspine-worker-test-{}.safetensors", std::process::id()));
+        std::fs::write(&path, bytes).unwrap();
+        path
+    })
+}
