@@ -13,16 +13,19 @@ use anyhow::{Context, Result, bail};
 use candle_core::{D, Device, Tensor, Var};
 use cspine_domain::Class;
 use cspine_imaging::{Preprocessing, Radiograph};
-use cspine_nets::Learner;
 use cspine_nets::average::Average;
 use cspine_nets::googlenet::MAP_4E;
 use cspine_nets::init;
 use cspine_nets::layers::{Mode, StateDict};
 use cspine_nets::optimiser::Sgd;
+use cspine_nets::{Checkpoint, Learner, ModelCard};
 use cspine_phantom::{Case, Preset};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use rayon::prelude::*;
+
+use crate::fit::dropout_mask;
+use crate::snapshot::{Snapshot, write_atomically};
 
 use batch::{Batch, Diet, Seeds, batch};
 
@@ -132,31 +135,21 @@ impl Pupil {
     }
 
     fn load(file: &Path) -> Result<Self> {
-        let all = candle_core::safetensors::load(file, &Device::Cpu)
-            .with_context(|| format!("reading {}", file.display()))?;
-        let part = |prefix: &str| -> StateDict {
-            all.iter().filter_map(|(k, v)| Some((k.strip_prefix(prefix)?.to_owned(), v.clone()))).collect()
-        };
-        let step = all.get("step").context("the checkpoint has no step")?.to_scalar::<i64>()? as u64;
-        Self::from_parts(&part("state/"), Some(&part("average/")), Some(&part("velocity/")), step)
+        let snapshot = Snapshot::read(file)?;
+        let [state, average, velocity] = ["state", "average", "velocity"].map(|part| snapshot.part(part));
+        Self::from_parts(&state, Some(&average), Some(&velocity), snapshot.number("step")? as u64)
     }
 
     fn save(&self, out: &Path) -> Result<()> {
-        let mut all = std::collections::HashMap::new();
-        let mut put = |prefix: &str, state: &StateDict| {
-            all.extend(state.iter().map(|(k, v)| (format!("{prefix}{k}"), v.clone())));
-        };
+        let mut snapshot = Snapshot::default();
         let mut state = self.learner.state()?;
         state.insert("place.weight".into(), self.place_weight.as_tensor().clone());
         state.insert("place.bias".into(), self.place_bias.as_tensor().clone());
-        put("state/", &state);
-        put("average/", self.average.state());
-        put("velocity/", &self.sgd.state());
-        all.insert("step".into(), Tensor::new(self.step as i64, &Device::Cpu)?);
-        let (new, file) = (out.join("checkpoint.new"), out.join("checkpoint.safetensors"));
-        candle_core::safetensors::save(&all, &new)?;
-        std::fs::rename(new, file)?;
-        Ok(())
+        snapshot.put("state", &state);
+        snapshot.put("average", self.average.state());
+        snapshot.put("velocity", &self.sgd.state());
+        snapshot.put_number("step", self.step as f64)?;
+        snapshot.write(&out.join("checkpoint.safetensors"))
     }
 
     /// One step; the loss by class, by place, and the share of right answers.
@@ -166,7 +159,7 @@ impl Pupil {
         let labels = Tensor::from_slice(&batch.labels, n, &Device::Cpu)?;
         let activations = self.learner.activations(&images, Mode::Train { input: false })?;
         let features = Learner::features(&activations)?;
-        let kept = dropout_mask(self.step, features.dims2()?)?;
+        let kept = dropout_mask(DROPOUT, features.dims2()?, &mut StdRng::seed_from_u64(self.step ^ 0xD20))?;
         let logits = self.learner.head(&(features * kept)?)?;
         let loss = candle_nn::loss::cross_entropy(&logits, &labels)?;
         let map = activations.map_4e;
@@ -193,15 +186,6 @@ fn place_entropy(logits: &Tensor, truth: &Tensor) -> candle_core::Result<Tensor>
     let positive = ((truth * 5.0)? * softplus(&logits.neg()?)?)?;
     let negative = ((1.0 - truth)? * softplus(logits)?)?;
     (positive + negative)?.mean_all()? * 10.0
-}
-
-/// Which features a step keeps, scaled so that their mean stays.
-fn dropout_mask(step: u64, (n, features): (usize, usize)) -> candle_core::Result<Tensor> {
-    let mut rng = StdRng::seed_from_u64(step ^ 0xD20);
-    let kept: Vec<f32> = (0..n * features)
-        .map(|_| if rng.random_bool(DROPOUT) { 0.0 } else { (1.0 / (1.0 - DROPOUT)) as f32 })
-        .collect();
-    Tensor::from_vec(kept, (n, features), &Device::Cpu)
 }
 
 /// Films that are not among the training seeds, to see how it goes.
@@ -307,9 +291,7 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
         }
     }
     painter.join().map_err(|_| anyhow::anyhow!("the painter of phantoms panicked"))?;
-    candle_core::safetensors::save(
-        &pupil.average.state().clone().into_iter().collect::<std::collections::HashMap<_, _>>(),
-        args.out.join("weights.safetensors"),
-    )?;
-    Ok(())
+    let state = pupil.average.state().clone();
+    let card = ModelCard::uncalibrated(preprocessing, "phantoms only; stage 1 of two");
+    write_atomically(&args.out.join("model.safetensors"), &Checkpoint { card, state }.write()?)
 }

@@ -80,7 +80,7 @@ pub trait Simd {
     unsafe fn store(p: *mut f32, v: Self::V);
     /// `a * b + c`.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// The larger of each lane and zero.
+    /// The larger of each lane and zero; a NaN stays, so that a broken input is noticed.
     unsafe fn relu(v: Self::V) -> Self::V;
 }
 
@@ -115,7 +115,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn relu(v: Self::V) -> Self::V {
-        v.map(|x| if x > 0.0 { x } else { 0.0 })
+        v.map(|x| if x <= 0.0 { 0.0 } else { x })
     }
 }
 
@@ -166,7 +166,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn relu(v: Self::V) -> Self::V {
-            unsafe { _mm512_max_ps(v, _mm512_setzero_ps()) }
+            unsafe { _mm512_max_ps(_mm512_setzero_ps(), v) }
         }
     }
 
@@ -198,7 +198,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn relu(v: Self::V) -> Self::V {
-            unsafe { _mm256_max_ps(v, _mm256_setzero_ps()) }
+            unsafe { _mm256_max_ps(_mm256_setzero_ps(), v) }
         }
     }
 }

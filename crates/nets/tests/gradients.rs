@@ -1,0 +1,197 @@
+//! Each kernel's gradient against central differences, and convolution against its definition.
+
+use cspine_nets::kernels::conv::{self, Extent, Packed, Window};
+use cspine_nets::kernels::norm;
+use cspine_nets::kernels::pool::MaxPool;
+
+/// Values in −1..1 that look random.
+fn noise(seed: u64, count: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    (0..count)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+/// Holds `gradient` of `x ↦ ⟨f(x), weights⟩` against central differences in forty directions of one coordinate each.
+fn assert_gradient(x: &[f32], gradient: &[f32], step: f32, value: impl Fn(&[f32]) -> f64) {
+    let scale = gradient.iter().fold(0.0f32, |m, g| m.max(g.abs()));
+    for k in 0..40 {
+        let i = (k * 7919) % x.len();
+        let moved = |by: f32| {
+            let mut x = x.to_vec();
+            x[i] += by;
+            value(&x)
+        };
+        let difference = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
+        let error = (difference - f64::from(gradient[i])).abs();
+        assert!(error < 2e-3 * f64::from(scale.max(1.0)), "at {i}: {difference} against {}", gradient[i]);
+    }
+}
+
+/// The definition, in float64, on `[images, height, width, channels]` and `[out, in, kernel, kernel]`.
+fn convolution(x: &[f32], e: Extent, w: &[f32], outs: usize, window: Window) -> Vec<f64> {
+    let out = window.output(e, outs);
+    let mut y = vec![0.0; out.len()];
+    for n in 0..out.images {
+        for oy in 0..out.height {
+            for ox in 0..out.width {
+                for o in 0..outs {
+                    let mut sum = 0.0;
+                    for ky in 0..window.kernel {
+                        for kx in 0..window.kernel {
+                            let (iy, ix) = (oy * window.stride + ky, ox * window.stride + kx);
+                            let (Some(iy), Some(ix)) = (iy.checked_sub(window.padding), ix.checked_sub(window.padding)) else {
+                                continue;
+                            };
+                            if iy >= e.height || ix >= e.width {
+                                continue;
+                            }
+                            for c in 0..e.channels {
+                                let value = x[((n * e.height + iy) * e.width + ix) * e.channels + c];
+                                let weight = w[((o * e.channels + c) * window.kernel + ky) * window.kernel + kx];
+                                sum += f64::from(value) * f64::from(weight);
+                            }
+                        }
+                    }
+                    y[((n * out.height + oy) * out.width + ox) * outs + o] = sum;
+                }
+            }
+        }
+    }
+    y
+}
+
+/// Every kind of window in the networks, with channel counts that do and do not fill vectors.
+fn cases() -> Vec<(Extent, usize, Window)> {
+    let extent = |images, height, width, channels| Extent { images, height, width, channels };
+    let window = |kernel, stride, padding| Window { kernel, stride, padding };
+    vec![
+        (extent(2, 9, 7, 5), 24, window(1, 1, 0)),
+        (extent(3, 8, 6, 16), 40, window(3, 1, 1)),
+        (extent(1, 7, 7, 24), 64, window(3, 1, 1)),
+        (extent(2, 17, 15, 3), 33, window(7, 2, 3)),
+        (extent(1, 23, 23, 3), 20, window(11, 4, 2)),
+        (extent(2, 9, 9, 8), 17, window(5, 1, 2)),
+    ]
+}
+
+#[test]
+fn convolution_is_its_definition_and_its_gradients_are_central_differences() {
+    for (e, outs, window) in cases() {
+        let dims = [outs, e.channels, window.kernel];
+        let (x, w) = (noise(1, e.len()), noise(2, outs * e.channels * window.kernel * window.kernel));
+        let run = |x: &[f32], w: &[f32]| conv::forward(x, e, &Packed::forward(w, dims), window, false).0;
+        let y = run(&x, &w);
+        for (y, defined) in y.iter().zip(convolution(&x, e, &w, outs, window)) {
+            assert!((f64::from(*y) - defined).abs() < 1e-4, "{window:?}: {y} against {defined}");
+        }
+        let dy = noise(3, y.len());
+        let dx = conv::input_gradient(&dy, None, e, &Packed::input_gradient(&w, dims, window), window, outs);
+        assert_gradient(&x, &dx, 0.5, |x| dot(&run(x, &w), &dy));
+        let dw = conv::weight_gradient(&x, e, &dy, window, outs);
+        assert_gradient(&w, &dw, 0.5, |w| dot(&run(&x, w), &dy));
+    }
+}
+
+#[test]
+fn a_masked_input_gradient_is_that_of_the_relu_before_it() {
+    let (e, outs, window) = cases()[1];
+    let dims = [outs, e.channels, window.kernel];
+    let (x, w) = (noise(1, e.len()), noise(2, outs * e.channels * 9));
+    let bias = noise(5, outs);
+    let packed = Packed::forward(&w, dims).with_bias(&bias);
+    let (y, out) = conv::forward(&x, e, &packed, window, true);
+    assert!(y.iter().all(|y| *y >= 0.0) && y.contains(&0.0));
+    let dy = noise(3, out.len());
+    let open: Vec<f32> = dy.iter().zip(&y).map(|(g, y)| if *y > 0.0 { *g } else { 0.0 }).collect();
+    let turned = Packed::input_gradient(&w, dims, window);
+    let masked = conv::input_gradient(&dy, Some(&y), e, &turned, window, outs);
+    assert_eq!(masked, conv::input_gradient(&open, None, e, &turned, window, outs));
+}
+
+#[test]
+fn a_pool_rounds_up_as_torchs_ceil_mode_does() {
+    let side = |n: usize, pool: MaxPool| pool.output(Extent { images: 1, height: n, width: n, channels: 1 }).height;
+    let halving = MaxPool { kernel: 3, stride: 2, padding: 0 };
+    // torch.nn.MaxPool2d(3, 2, ceil_mode=True) on 112, 56, 28, 27, 3.
+    assert_eq!([112, 56, 28, 27, 3].map(|n| side(n, halving)), [56, 28, 14, 13, 1]);
+    // torch.nn.MaxPool2d(2, 2, ceil_mode=True) on 14, 7; the last window of 7 has one column inside.
+    assert_eq!([14, 7].map(|n| side(n, MaxPool { kernel: 2, stride: 2, padding: 0 })), [7, 4]);
+    // torch.nn.MaxPool2d(3, 1, padding=1, ceil_mode=True).
+    assert_eq!(side(7, MaxPool { kernel: 3, stride: 1, padding: 1 }), 7);
+}
+
+#[test]
+fn a_pools_gradient_goes_to_the_first_largest_value() {
+    for pool in [
+        MaxPool { kernel: 3, stride: 2, padding: 0 },
+        MaxPool { kernel: 2, stride: 2, padding: 0 },
+        MaxPool { kernel: 3, stride: 1, padding: 1 },
+    ] {
+        let e = Extent { images: 2, height: 9, width: 8, channels: 5 };
+        // Far apart, so that no small step changes which is largest.
+        let mut x: Vec<f32> = (0..e.len()).map(|i| ((i * 7919) % e.len()) as f32 * 0.01).collect();
+        let (y, out) = pool.forward(&x, e);
+        let dy = noise(3, out.len());
+        let dx = pool.backward(&x, e, &y, &dy);
+        assert_gradient(&x, &dx, 0.004, |x| dot(&pool.forward(x, e).0, &dy));
+        // All alike: torch gives each window's gradient to its first pixel.
+        x.fill(1.0);
+        let (y, _) = pool.forward(&x, e);
+        let dx = pool.backward(&x, e, &y, &vec![1.0; y.len()]);
+        let mut expected = vec![0.0; x.len()];
+        for (i, _) in y.iter().enumerate() {
+            let (n, rest) = (i / (out.height * out.width * e.channels), i % (out.height * out.width * e.channels));
+            let (oy, ox, c) = (rest / (out.width * e.channels), rest / e.channels % out.width, rest % e.channels);
+            let (iy, ix) = ((oy * pool.stride).saturating_sub(pool.padding), (ox * pool.stride).saturating_sub(pool.padding));
+            expected[((n * e.height + iy) * e.width + ix) * e.channels + c] += 1.0;
+        }
+        assert_eq!(dx, expected);
+    }
+}
+
+#[test]
+fn batch_norms_gradients_are_central_differences() {
+    let (rows, channels, eps) = (700, 6, 1e-3);
+    let x = noise(1, rows * channels);
+    let gamma: Vec<f32> = noise(2, channels).iter().map(|g| 1.0 + 0.5 * g).collect();
+    // So far from zero that no step crosses the ReLU's kink: five channels open, one shut.
+    let beta = [6.0, 6.0, -6.0, 6.0, 6.0, 6.0];
+    let dy = noise(4, rows * channels);
+    let value = |x: &[f32], gamma: &[f32], beta: &[f32]| {
+        dot(&norm::forward(x, &norm::moments(x, channels), gamma, beta, eps), &dy)
+    };
+    let moments = norm::moments(&x, channels);
+    let y = norm::forward(&x, &moments, &gamma, &beta, eps);
+    assert!(y.contains(&0.0) && y.iter().any(|y| *y > 0.0));
+    let pass = norm::Pass { x: &x, y: &y, moments: &moments, gamma: &gamma, eps, of_batch: true };
+    let gradients = norm::backward(pass, dy.clone());
+    assert_gradient(&x, &gradients.x, 1e-2, |x| value(x, &gamma, &beta));
+    assert_gradient(&gamma, &gradients.gamma, 1e-3, |gamma| value(&x, gamma, &beta));
+    assert_gradient(&beta, &gradients.beta, 1e-3, |beta| value(&x, &gamma, beta));
+}
+
+#[test]
+fn constant_moments_have_no_gradient() {
+    let channels = 4;
+    let x = noise(1, 100 * channels);
+    let (gamma, beta, dy) = (vec![1.5; channels], vec![0.2; channels], noise(2, 100 * channels));
+    let moments = norm::Moments { mean: vec![0.1; channels], variance: vec![0.5; channels] };
+    let y = norm::forward(&x, &moments, &gamma, &beta, 1e-3);
+    let pass = norm::Pass { x: &x, y: &y, moments: &moments, gamma: &gamma, eps: 1e-3, of_batch: false };
+    let scale = 1.5 / 0.501f32.sqrt();
+    for ((dx, dy), y) in norm::backward(pass, dy.clone()).x.iter().zip(&dy).zip(&y) {
+        let expected = if *y > 0.0 { dy * scale } else { 0.0 };
+        assert!((dx - expected).abs() < 1e-5);
+    }
+}

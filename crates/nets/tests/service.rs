@@ -1,0 +1,124 @@
+//! A model in service: files, batches, answers, saliency.
+
+mod uniform;
+
+use cspine_domain::{Class, Sha256};
+use cspine_imaging::Preprocessing;
+use cspine_nets::{Checkpoint, Classifier, ModelCard, ModelError, SaliencyMethod};
+
+use uniform::{googlenet_state, uniform};
+
+const METHODS: [SaliencyMethod; 3] = [SaliencyMethod::Gradient, SaliencyMethod::SmoothGrad, SaliencyMethod::GradCam];
+
+fn checkpoint() -> Checkpoint {
+    Checkpoint { card: ModelCard::uncalibrated(Preprocessing::default(), "a formula"), state: googlenet_state() }
+}
+
+fn input(name: &str) -> Vec<f32> {
+    uniform(name, 3 * 224 * 224).iter().map(|u| 2.0 * u - 1.0).collect()
+}
+
+#[test]
+fn a_batch_of_eight_is_eight_singles() {
+    let classifier = Classifier::new(&checkpoint(), Sha256([0; 32])).unwrap();
+    let inputs: Vec<Vec<f32>> = (0..8).map(|i| input(&format!("input {i}"))).collect();
+    let together = classifier.logits(&inputs).unwrap();
+    for (input, together) in inputs.iter().zip(together) {
+        let alone = classifier.logits(std::slice::from_ref(input)).unwrap()[0];
+        for (a, b) in alone.iter().zip(together) {
+            assert!((a - b).abs() < 1e-5, "{a} against {b}");
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let classifier = Classifier::new(&checkpoint(), Sha256([0; 32])).unwrap();
+    let input = input("input");
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| classifier.infer(&input, Some(SaliencyMethod::Gradient)).unwrap())
+    };
+    let (one, three) = (with(1), with(3));
+    assert_eq!(one.logits, three.logits);
+    assert_eq!(one.heatmap.unwrap().values, three.heatmap.unwrap().values);
+}
+
+#[test]
+fn feature_maps_times_their_gradient_sum_to_the_logit_less_its_bias() {
+    let classifier = Classifier::new(&checkpoint(), Sha256([0; 32])).unwrap();
+    let input = input("input");
+    let logits = classifier.logits(std::slice::from_ref(&input)).unwrap()[0];
+    let bias = classifier.bias().unwrap();
+    for class in Class::ALL {
+        let (maps, gradient) = classifier.map_gradient(&input, *class).unwrap();
+        let sum = (maps * gradient).unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+        let expected = logits[class.index()] - bias[class.index()];
+        assert!((sum - expected).abs() < 1e-4, "{class}: {sum} against {expected}");
+    }
+}
+
+#[test]
+fn every_method_gives_a_heatmap_of_the_networks_size_for_the_explained_class() {
+    let classifier = Classifier::new(&checkpoint(), Sha256([0; 32])).unwrap();
+    let input = input("input");
+    let plain = classifier.infer(&input, None).unwrap();
+    assert!(plain.heatmap.is_none());
+    for method in METHODS {
+        let answer = classifier.infer(&input, Some(method)).unwrap();
+        let heatmap = answer.heatmap.unwrap();
+        assert_eq!((heatmap.width, heatmap.height, heatmap.values.len()), (224, 224, 224 * 224));
+        assert_eq!(heatmap.values.iter().max(), Some(&255), "{}", method.as_str());
+        assert_eq!((answer.logits.map(|z| (z * 1e4).round()), answer.class), (plain.logits.map(|z| (z * 1e4).round()), plain.class));
+        assert_eq!(answer.explained, if answer.flagged && answer.class == Class::Normal { Class::Fracture } else { answer.class });
+    }
+}
+
+#[test]
+fn a_model_file_reads_back_as_it_was_written_in_sixteen_bits() {
+    let checkpoint = checkpoint();
+    let bytes = checkpoint.write().unwrap();
+    assert!(bytes.len() < 12_000_000, "{} bytes", bytes.len());
+    assert_eq!(bytes, checkpoint.write().unwrap());
+    let read = Checkpoint::read(&bytes).unwrap();
+    assert_eq!(read.card, checkpoint.card);
+    let loaded = Classifier::load(&bytes).unwrap();
+    assert_eq!(loaded.sha256(), Sha256::of(&bytes));
+    let stored = Classifier::new(&checkpoint.as_stored().unwrap(), loaded.sha256()).unwrap();
+    let input = [input("input")];
+    assert_eq!(loaded.logits(&input).unwrap(), stored.logits(&input).unwrap());
+}
+
+#[test]
+fn a_damaged_model_file_is_refused_by_name() {
+    let checkpoint = checkpoint();
+    let bytes = checkpoint.write().unwrap();
+    for length in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
+        assert!(matches!(Checkpoint::read(&bytes[..length]), Err(ModelError::NotSafetensors)), "{length} bytes");
+    }
+    let mut missing = checkpoint.clone();
+    missing.state.remove("inception4c.branch2.1.bn.weight");
+    assert!(matches!(missing.write(), Err(ModelError::Missing(name)) if name.contains("inception4c")));
+    let mut over = checkpoint.clone();
+    over.state.insert("aux1.fc1.bias".into(), over.state["fc.bias"].clone());
+    assert!(matches!(over.write(), Err(ModelError::Unexpected(name)) if name == "aux1.fc1.bias"));
+    let mut turned = checkpoint.clone();
+    turned.state.insert("fc.weight".into(), turned.state["fc.weight"].t().unwrap().contiguous().unwrap());
+    assert!(matches!(turned.write(), Err(ModelError::Shape { .. })));
+    let mut broken = checkpoint.clone();
+    broken.state.insert("fc.bias".into(), (&broken.state["fc.bias"] / 0.0).unwrap());
+    assert!(matches!(broken.write(), Err(ModelError::NotFiniteWeights(_))));
+    let mut cold = checkpoint;
+    cold.card.temperature = 0.0;
+    assert!(matches!(Checkpoint::read(&cold.write().unwrap()), Err(ModelError::CardFault(_))));
+}
+
+#[test]
+fn an_input_of_the_wrong_length_or_not_finite_is_an_error() {
+    let classifier = Classifier::new(&checkpoint(), Sha256([0; 32])).unwrap();
+    assert!(matches!(classifier.infer(&[0.0; 5], None), Err(ModelError::Input { found: 5, .. })));
+    let mut broken = input("input");
+    broken[1000] = f32::NAN;
+    assert!(matches!(classifier.infer(&broken, None), Err(ModelError::NotFinite)));
+    assert!(matches!(classifier.infer(&broken, Some(SaliencyMethod::Gradient)), Err(ModelError::NotFinite)));
+}

@@ -1,0 +1,118 @@
+//! How to fit: the paper's values, each a flag.
+
+use std::path::PathBuf;
+
+use cspine_domain::Sha256;
+use cspine_imaging::Preprocessing;
+
+use super::split::Shares;
+use crate::augment::Augmentation;
+
+/// Fit a network to labelled images by the paper's recipe
+#[derive(Debug, clap::Args)]
+pub struct FitArgs {
+    /// Labelled images: a folder for each class, or a manifest.csv
+    #[arg(long)]
+    pub data: PathBuf,
+    /// Model file to begin with; without it fresh weights
+    #[arg(long)]
+    pub init: Option<PathBuf>,
+    /// Folder for the model, its split and its checkpoint; a fit that finds its own checkpoint there goes on from it
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Passes over the training set
+    #[arg(long, default_value_t = 30)]
+    pub epochs: usize,
+    /// Images a step
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..))]
+    pub batch: u16,
+    /// Learning rate of the first epochs
+    #[arg(long, default_value_t = 0.001)]
+    pub rate: f32,
+    /// What the rate is multiplied by every --rate-epochs epochs (the paper does not say)
+    #[arg(long, default_value_t = 0.5)]
+    pub rate_factor: f32,
+    /// Epochs between two lowerings of the rate
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub rate_epochs: u16,
+    /// Momentum of the gradient descent
+    #[arg(long, default_value_t = 0.95)]
+    pub momentum: f32,
+    /// Weight decay, on convolutions and the head
+    #[arg(long, default_value_t = 0.0)]
+    pub weight_decay: f32,
+    /// Share of features dropped at each step
+    #[arg(long, default_value_t = 0.2)]
+    pub dropout: f64,
+    /// Training, validation and test shares, percent, by patient and stratified by class
+    #[arg(long, default_value = "70/15/15")]
+    pub split: Shares,
+    /// Seed of split, order, augmentation and fresh weights
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Side of the network's input, pixels [default: the model's own, or 224]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(64..=1024))]
+    pub size: Option<u32>,
+    /// Share of the validation set's injuries that the operating point is to flag
+    #[arg(long, default_value_t = 0.95)]
+    pub sensitivity: f64,
+    /// Show every image as it is, without changes of place, exposure and sharpness
+    #[arg(long)]
+    pub no_augmentation: bool,
+    /// What the model card says of the data
+    #[arg(long, default_value = "unknown: not said at the fit")]
+    pub data_note: String,
+}
+
+/// What an epoch depends on beside the images.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    pub(super) epochs: usize,
+    pub(super) batch: usize,
+    pub(super) rate: f32,
+    pub(super) rate_factor: f32,
+    pub(super) rate_epochs: usize,
+    pub(super) momentum: f32,
+    pub(super) weight_decay: f32,
+    pub(super) dropout: f64,
+    pub(super) seed: u64,
+    pub(super) augmentation: Option<Augmentation>,
+    identity: Sha256,
+}
+
+impl FitArgs {
+    /// The recipe, bound to its images and first weights.
+    pub(super) fn recipe(&self, preprocessing: &Preprocessing, data: Sha256, parent: Option<Sha256>) -> Recipe {
+        let mut recipe = Recipe {
+            epochs: self.epochs,
+            batch: usize::from(self.batch),
+            rate: self.rate,
+            rate_factor: self.rate_factor,
+            rate_epochs: usize::from(self.rate_epochs),
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            dropout: self.dropout,
+            seed: self.seed,
+            augmentation: (!self.no_augmentation).then_some(Augmentation::DEFAULT),
+            identity: Sha256([0; 32]),
+        };
+        // More epochs of the same recipe go on from a checkpoint; anything else begins anew.
+        let named = format!("{:?} {preprocessing:?} {data} {parent:?}", Recipe { epochs: 0, ..recipe.clone() });
+        recipe.identity = Sha256::of(named.as_bytes());
+        recipe
+    }
+}
+
+impl Recipe {
+    /// The learning rate of an epoch, counted from 0.
+    pub fn rate_of(&self, epoch: usize) -> f32 {
+        self.rate * self.rate_factor.powi((epoch / self.rate_epochs) as i32)
+    }
+
+    /// A number that only the same recipe on the same images and first weights has; exact in an f64.
+    pub(super) fn fingerprint(&self) -> f64 {
+        let mut head = [0; 8];
+        head[2..].copy_from_slice(&self.identity.0[..6]);
+        u64::from_be_bytes(head) as f64
+    }
+}

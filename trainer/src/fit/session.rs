@@ -1,0 +1,199 @@
+//! One training: the network, its optimiser, what came of it so far, and its checkpoint.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use candle_core::{D, DType, Device, Tensor};
+use cspine_domain::{Class, Sha256};
+use cspine_nets::layers::{Mode, StateDict};
+use cspine_nets::optimiser::Sgd;
+use cspine_nets::{Checkpoint, Classifier, Learner, ModelCard};
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
+use rand::{Rng, SeedableRng};
+use rayon::prelude::*;
+
+use super::Recipe;
+use super::calibrate::{Scored, nll};
+use super::images::Images;
+use crate::snapshot::Snapshot;
+
+/// A training in progress.
+pub struct Session {
+    learner: Learner,
+    sgd: Sgd,
+    /// Epochs done.
+    pub epoch: usize,
+    /// The weights of the lowest validation loss, and that loss.
+    pub best: Option<(StateDict, f64)>,
+}
+
+/// The mean loss and share of right answers over an epoch's batches.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Progress {
+    loss: f64,
+    right: f64,
+    images: usize,
+}
+
+impl Progress {
+    /// Mean cross-entropy, nats.
+    pub fn loss(&self) -> f64 {
+        self.loss / self.images.max(1) as f64
+    }
+
+    /// Share of right answers.
+    pub fn accuracy(&self) -> f64 {
+        self.right / self.images.max(1) as f64
+    }
+}
+
+impl Session {
+    /// Starts from some weights.
+    pub fn start(state: &StateDict, recipe: &Recipe) -> Result<Self> {
+        let learner = Learner::new(state)?;
+        let sgd = Sgd::new(learner.parameters(), recipe.momentum, recipe.weight_decay)?;
+        Ok(Self { learner, sgd, epoch: 0, best: None })
+    }
+
+    /// Goes on from a checkpoint.
+    pub fn resume(file: &Path, recipe: &Recipe) -> Result<Self> {
+        let snapshot = Snapshot::read(file)?;
+        if snapshot.number("recipe")? != recipe.fingerprint() {
+            bail!("{} is of another recipe or other data; use another --out, or remove it", file.display());
+        }
+        let mut session = Self::start(&snapshot.part("state"), recipe)?;
+        session.sgd.restore(&snapshot.part("velocity"))?;
+        session.epoch = snapshot.number("epoch")? as usize;
+        let best = snapshot.part("best");
+        session.best = if best.is_empty() { None } else { Some((best, snapshot.number("best_loss")?)) };
+        Ok(session)
+    }
+
+    /// Writes a checkpoint.
+    pub fn save(&self, file: &Path, recipe: &Recipe) -> Result<()> {
+        let mut snapshot = Snapshot::default();
+        snapshot.put("state", &self.learner.state()?);
+        snapshot.put("velocity", &self.sgd.state());
+        if let Some((best, loss)) = &self.best {
+            snapshot.put("best", best);
+            snapshot.put_number("best_loss", *loss)?;
+        }
+        snapshot.put_number("epoch", self.epoch as f64)?;
+        snapshot.put_number("recipe", recipe.fingerprint())?;
+        snapshot.write(file)
+    }
+
+    /// One epoch over the images `order` names; `tell` hears of each batch. What an epoch does depends on its number and
+    /// the seed alone.
+    pub fn learn(
+        &mut self,
+        images: &Images,
+        training: &[usize],
+        recipe: &Recipe,
+        mut tell: impl FnMut(&Progress, usize),
+    ) -> Result<Progress> {
+        let mut order = training.to_vec();
+        let seed = recipe.seed ^ ((self.epoch as u64 + 1) << 20);
+        order.shuffle(&mut StdRng::seed_from_u64(seed));
+        let rate = recipe.rate_of(self.epoch);
+        let mut progress = Progress::default();
+        for (step, chosen) in order.chunks(recipe.batch).enumerate() {
+            if chosen.len() == 1 && order.len() > 1 {
+                // One image has no batch statistics to speak of.
+                continue;
+            }
+            let mut rng = StdRng::seed_from_u64(seed ^ (step as u64 + 1) << 40);
+            let [loss, right] = self.step(images, chosen, recipe, rate, &mut rng)?;
+            if !loss.is_finite() {
+                bail!("the loss of epoch {} is not finite: a lower --rate may help", self.epoch + 1);
+            }
+            progress.loss += loss * chosen.len() as f64;
+            progress.right += right;
+            progress.images += chosen.len();
+            tell(&progress, chosen.len());
+        }
+        self.epoch += 1;
+        Ok(progress)
+    }
+
+    fn step(
+        &mut self,
+        images: &Images,
+        chosen: &[usize],
+        recipe: &Recipe,
+        rate: f32,
+        rng: &mut StdRng,
+    ) -> Result<[f64; 2]> {
+        let seeds: Vec<u64> = chosen.iter().map(|_| rng.random()).collect();
+        let planes: Vec<Vec<f32>> = chosen
+            .par_iter()
+            .zip(&seeds)
+            .map(|(&i, &seed)| {
+                let grey = images.grey(i);
+                let grey = match &recipe.augmentation {
+                    Some(augmentation) => augmentation.apply(&grey, images.side(), &mut StdRng::seed_from_u64(seed)),
+                    None => grey,
+                };
+                images.preprocessing().normalise(&grey)
+            })
+            .collect();
+        let (n, side) = (chosen.len(), images.side());
+        let pixels = Tensor::from_vec(planes.concat(), (n, 3, side, side), &Device::Cpu)?;
+        let labels: Vec<u32> = chosen.iter().map(|&i| images.class(i).index() as u32).collect();
+        let labels = Tensor::from_vec(labels, n, &Device::Cpu)?;
+        let features = Learner::features(&self.learner.activations(&pixels, Mode::Train { input: false })?)?;
+        let kept = dropout_mask(recipe.dropout, features.dims2()?, rng)?;
+        let logits = self.learner.head(&(features * kept)?)?;
+        let loss = candle_nn::loss::cross_entropy(&logits, &labels)?;
+        self.sgd.step(&self.learner.backward(&loss)?, rate)?;
+        let right = logits.argmax(D::Minus1)?.eq(&labels)?.to_dtype(DType::F32)?.sum_all()?.to_scalar::<f32>()?;
+        Ok([f64::from(loss.to_scalar::<f32>()?), f64::from(right)])
+    }
+
+    /// Holds the weights as they are against the validation set, and keeps them if they are the best so far.
+    pub fn validate(&mut self, images: &Images, validation: &[usize]) -> Result<[f64; 2]> {
+        let state = self.learner.state()?;
+        let scored = score(&state, images, validation)?;
+        let loss = nll(&scored, 1.0);
+        if self.best.as_ref().is_none_or(|(_, best)| loss < *best) {
+            self.best = Some((state, loss));
+        }
+        Ok([loss, accuracy(&scored)])
+    }
+}
+
+/// The share of right answers.
+pub fn accuracy(scored: &[Scored]) -> f64 {
+    let right = scored.iter().filter(|s| {
+        let z = s.logits;
+        z[s.class.index()] >= z[0].max(z[1]).max(z[2])
+    });
+    right.count() as f64 / scored.len().max(1) as f64
+}
+
+/// The logits of weights, as a file would store them, on some images.
+pub fn score(state: &StateDict, images: &Images, chosen: &[usize]) -> Result<Vec<Scored>> {
+    let card = ModelCard::uncalibrated(images.preprocessing().clone(), "in training");
+    let stored = Checkpoint { card, state: state.clone() }.as_stored()?;
+    let classifier = Classifier::new(&stored, Sha256([0; 32]))?;
+    chosen
+        .par_chunks(4)
+        .map(|chunk| {
+            let inputs: Vec<Vec<f32>> =
+                chunk.iter().map(|&i| images.preprocessing().normalise(&images.grey(i))).collect();
+            let logits = classifier.logits(&inputs)?;
+            Ok(logits.into_iter().zip(chunk).map(|(logits, &i)| Scored { logits, class: images.class(i) }).collect())
+        })
+        .collect::<Result<Vec<Vec<Scored>>>>()
+        .map(|scored| scored.concat())
+}
+
+/// Which features a step keeps, scaled so that their mean stays.
+pub fn dropout_mask(share: f64, (n, features): (usize, usize), rng: &mut StdRng) -> candle_core::Result<Tensor> {
+    let scale = (1.0 / (1.0 - share)) as f32;
+    let kept: Vec<f32> = (0..n * features).map(|_| if rng.random_bool(share) { 0.0 } else { scale }).collect();
+    Tensor::from_vec(kept, (n, features), &Device::Cpu)
+}
+
+const _: () = assert!(Class::COUNT == 3, "accuracy compares three logits");
