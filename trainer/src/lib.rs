@@ -2,5 +2,11 @@
 
 mod augment;
 pub mod dataset;
+pub mod evaluate;
+pub mod fit;
+pub mod import;
+pub mod metrics;
 pub mod phantoms;
 pub mod pretrain;
+mod progress;
+mod snapshot;

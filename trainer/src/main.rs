@@ -1,7 +1,7 @@
 //! `cspine-trainer`.
 
 use clap::{Parser, Subcommand};
-use cspine_trainer::pretrain;
+use cspine_trainer::{evaluate, fit, import, phantoms, pretrain};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -12,12 +12,24 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure a model on labelled images
+    Evaluate(evaluate::EvaluateArgs),
+    /// Fit a network to labelled images by the paper's recipe
+    Fit(fit::FitArgs),
+    /// Make a model of a foreign file of weights
+    Import(import::ImportArgs),
+    /// Make labelled phantoms: synthetic radiographs with lesion masks
+    Phantoms(phantoms::PhantomsArgs),
     /// Pre-train on phantoms: stage 1 of the starter model
     Pretrain(pretrain::PretrainArgs),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Fit(args) => fit::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Phantoms(args) => phantoms::run(&args),
         Command::Pretrain(args) => pretrain::run(&args),
     }
 }

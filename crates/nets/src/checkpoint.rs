@@ -11,7 +11,7 @@ use crate::card::ModelCard;
 use crate::googlenet::{FEATURES, layer_shapes};
 use crate::layers::StateDict;
 
-const CARD: &str = "card";
+pub(crate) const CARD: &str = "card";
 
 /// A network's weights with its card.
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@ pub mod checkpoint;
 mod classifier;
 mod error;
 pub mod googlenet;
+pub mod import;
 pub mod init;
 pub mod kernels;
 pub mod layers;

@@ -1,0 +1,61 @@
+//! `cspine-trainer evaluate`: a model on labelled images.
+
+mod predict;
+mod report;
+mod text;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cspine_imaging::Limits;
+use cspine_nets::Classifier;
+
+use crate::dataset::Dataset;
+
+pub use predict::{Prediction, predict};
+pub use report::{Block, Flag, PerClass, Report};
+
+/// Measures a model on labelled images.
+#[derive(Debug, Clone, clap::Args)]
+pub struct EvaluateArgs {
+    /// Model file.
+    #[arg(long, env = "CSPINE_MODEL", value_name = "FILE")]
+    pub model: PathBuf,
+    /// Folder with a folder for each class, or with a manifest.csv.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Folder for predictions.csv, evaluation.json and evaluation.txt; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub report: PathBuf,
+}
+
+/// Writes the report and prints it, on rayon's current pool.
+///
+/// An image that cannot be read, decoded or assessed is listed and counts as an error.
+///
+/// # Errors
+/// If model or data set cannot be used, or the report not be written.
+pub fn run(args: &EvaluateArgs) -> Result<()> {
+    let model = load_model(&args.model)?;
+    let dataset = Dataset::open(&args.data)?;
+    fs::create_dir_all(&args.report).with_context(|| format!("cannot make {}", args.report.display()))?;
+    let predictions = predict(&model, &dataset, &Limits::default())?;
+    let report = Report::new(&model, &predictions);
+    let text = text::render(&report, dataset.ignored.len());
+    write(&args.report, "predictions.csv", &predict::csv(&predictions)?)?;
+    write(&args.report, "evaluation.json", &(serde_json::to_string_pretty(&report)? + "\n"))?;
+    write(&args.report, "evaluation.txt", &text)?;
+    print!("{text}");
+    Ok(())
+}
+
+fn load_model(path: &Path) -> Result<Classifier> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read the model {}", path.display()))?;
+    Classifier::load(&bytes).with_context(|| format!("cannot use the model {}", path.display()))
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
+    let path = folder.join(name);
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,100 @@
+//! Figures of a classifier on labelled images: pure functions of labels and answers.
+//!
+//! An image without an answer (not decodable, not assessable) is an error wherever it counts: it is missed in its own
+//! class, it is no true negative of the others, and at the operating point it is neither a hit nor a correct rejection.
+//! Only the AUC, which needs a score, leaves it out.
+
+mod auc;
+mod confusion;
+mod wilson;
+
+use cspine_domain::Class;
+
+pub use auc::auc;
+pub use confusion::{Binary, Confusion, OneVsRest};
+pub use wilson::{Proportion, wilson};
+
+/// One image's label and answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labelled {
+    /// What it shows.
+    pub label: Class,
+    /// What was said of it; `None` if nothing could be.
+    pub answer: Option<Answer>,
+}
+
+/// What a model says of an image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// By class index; they sum to 1.
+    pub probabilities: [f32; Class::COUNT],
+    /// The class of the highest probability.
+    pub verdict: Class,
+    /// Whether p(dislocation) + p(fracture) is at or over the operating point.
+    pub flagged: bool,
+}
+
+/// Injuries flagged and normals not flagged, at the model's operating point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OperatingPoint {
+    /// Flagged injuries of all injuries.
+    pub sensitivity: Proportion,
+    /// Normals that were not flagged, of all normals.
+    pub specificity: Proportion,
+}
+
+/// Sensitivity and specificity of the flag to injuries.
+pub fn operating_point(images: &[Labelled]) -> OperatingPoint {
+    let share = |injury: bool| {
+        let of = images.iter().filter(|image| image.label.is_injury() == injury);
+        let right = of.clone().filter(|image| image.answer.as_ref().is_some_and(|answer| answer.flagged == injury));
+        Proportion { count: right.count(), of: of.count() }
+    };
+    OperatingPoint { sensitivity: share(true), specificity: share(false) }
+}
+
+/// The class that a collapsed network gives to every image of several classes; `None` for a network that distinguishes.
+pub fn collapsed(images: &[Labelled]) -> Option<Class> {
+    let mut verdicts = images.iter().filter_map(|image| image.answer.as_ref()).map(|answer| answer.verdict);
+    let first = verdicts.next()?;
+    let constant = verdicts.all(|verdict| verdict == first);
+    let several = images.iter().any(|image| image.label != images[0].label);
+    (constant && several).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Class, Labelled, Proportion, collapsed, operating_point};
+
+    fn image(label: Class, injury: f32) -> Labelled {
+        let verdict = if injury > 0.5 { Class::Fracture } else { Class::Normal };
+        let probabilities = [0.0, injury, 1.0 - injury];
+        Labelled { label, answer: Some(Answer { probabilities, verdict, flagged: injury >= 0.2 }) }
+    }
+
+    #[test]
+    fn an_image_without_an_answer_is_wrong_on_both_sides_of_the_operating_point() {
+        let mut images = vec![
+            image(Class::Dislocation, 0.3),
+            image(Class::Fracture, 0.1),
+            image(Class::Normal, 0.1),
+            image(Class::Normal, 0.9),
+        ];
+        let point = operating_point(&images);
+        assert_eq!(point.sensitivity, Proportion { count: 1, of: 2 });
+        assert_eq!(point.specificity, Proportion { count: 1, of: 2 });
+        images.extend([Class::Fracture, Class::Normal].map(|label| Labelled { label, answer: None }));
+        let point = operating_point(&images);
+        assert_eq!(point.sensitivity, Proportion { count: 1, of: 3 });
+        assert_eq!(point.specificity, Proportion { count: 1, of: 3 });
+    }
+
+    #[test]
+    fn a_network_that_says_the_same_of_everything_has_collapsed() {
+        let alike = [image(Class::Fracture, 0.9), image(Class::Normal, 0.8)];
+        assert_eq!(collapsed(&alike), Some(Class::Fracture));
+        assert_eq!(collapsed(&alike[..1]), None);
+        assert_eq!(collapsed(&[image(Class::Fracture, 0.9), image(Class::Fracture, 0.1)]), None);
+        assert_eq!(collapsed(&[]), None);
+    }
+}

@@ -1,0 +1,138 @@
+//! A report on a small data set, from end to end.
+
+use std::fs;
+use std::path::Path;
+
+use cspine_imaging::Preprocessing;
+use cspine_nets::{Checkpoint, Classifier, ModelCard, init};
+use cspine_trainer::dataset::{Dataset, load};
+use cspine_trainer::evaluate::{EvaluateArgs, run};
+use image::{GrayImage, Luma};
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+
+/// A random network of 64 pixels, and six images: one broken, one constant, two ambiguous.
+fn scene() -> TempDir {
+    let dir = tempdir().unwrap();
+    let preprocessing = Preprocessing { size: 64, ..Preprocessing::default() };
+    let card = ModelCard { operating_point: 0.6, ..ModelCard::uncalibrated(preprocessing, "nothing: random weights") };
+    let model = Checkpoint { card, state: init::googlenet(5, 3).unwrap() };
+    fs::write(dir.path().join("model"), model.write().unwrap()).unwrap();
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    for i in 0..4_u32 {
+        let picture = GrayImage::from_fn(90, 80, |x, y| Luma([((x * (i + 1) * 5) ^ (y * (7 - i))) as u8]));
+        picture.save(data.join(format!("{i}.png"))).unwrap();
+    }
+    GrayImage::new(90, 80).save(data.join("4.png")).unwrap();
+    fs::write(data.join("5, broken.png"), b"no picture").unwrap();
+    let manifest = "file,class,ambiguous\n0.png,dislocation,true\n1.png,fracture,false\n2.png,normal,false\n\
+        3.png,normal,false\n4.png,fracture,false\n\"5, broken.png\",normal,true\n";
+    fs::write(data.join("manifest.csv"), manifest).unwrap();
+    dir
+}
+
+fn evaluate(dir: &Path) -> Value {
+    let report = dir.join("new/report");
+    run(&EvaluateArgs { model: dir.join("model"), data: dir.join("data"), report: report.clone() }).unwrap();
+    serde_json::from_str(&fs::read_to_string(report.join("evaluation.json")).unwrap()).unwrap()
+}
+
+/// `predictions.csv` by line and column.
+fn predictions(dir: &Path) -> Vec<Vec<String>> {
+    let mut reader = csv::Reader::from_path(dir.join("new/report/predictions.csv")).unwrap();
+    let columns = ["file", "label", "dislocation", "fracture", "normal", "flagged"];
+    assert_eq!(reader.headers().unwrap().iter().take(6).collect::<Vec<_>>(), columns);
+    reader.records().map(|line| line.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn predictions_are_the_models_and_the_figures_those_of_the_predictions() {
+    let dir = scene();
+    let evaluation = evaluate(dir.path());
+    let lines = predictions(dir.path());
+    assert_eq!(lines.len(), 6);
+
+    let model = Classifier::load(&fs::read(dir.path().join("model")).unwrap()).unwrap();
+    let dataset = Dataset::open(&dir.path().join("data")).unwrap();
+    let (mut right, mut injuries_flagged, mut normals_passed) = (0, 0, 0);
+    for (line, example) in lines.iter().zip(&dataset.examples) {
+        assert_eq!((&line[0], &line[1]), (&example.name, &example.class.to_string()));
+        let Ok(grey) = load(example, &model.card().preprocessing, &Default::default()) else {
+            assert_eq!(line[2..6], ["", "", "", "false"]);
+            continue;
+        };
+        let answer = model.infer(&model.card().preprocessing.normalise(&grey), None).unwrap();
+        let probabilities: Vec<f32> = line[2..5].iter().map(|digits| digits.parse().unwrap()).collect();
+        assert_eq!(probabilities, answer.probabilities);
+        assert_eq!(line[5], answer.flagged.to_string());
+        right += usize::from(answer.class == example.class);
+        injuries_flagged += usize::from(answer.flagged && example.class.is_injury());
+        normals_passed += usize::from(!answer.flagged && !example.class.is_injury());
+    }
+    assert_eq!(evaluation["accuracy"].as_f64(), Some(right as f64 / 6.0));
+    assert_eq!(evaluation["operating_point"]["sensitivity"].as_f64(), Some(injuries_flagged as f64 / 3.0));
+    assert_eq!(evaluation["operating_point"]["specificity"].as_f64(), Some(normals_passed as f64 / 3.0));
+    assert_eq!(evaluation["model_sha256"], model.sha256().to_string());
+}
+
+#[test]
+fn images_without_an_answer_are_listed_and_counted() {
+    let dir = scene();
+    let evaluation = evaluate(dir.path());
+    assert_eq!((&evaluation["images"], &evaluation["abstained"]), (&6.into(), &2.into()));
+    assert_eq!(evaluation["confusion_abstained"], serde_json::json!([0, 1, 1]));
+    let failures = evaluation["failures"].as_array().unwrap();
+    assert_eq!(failures[0], "4.png is not assessable: constant");
+    assert!(failures[1].as_str().unwrap().starts_with("5, broken.png cannot be decoded"));
+    let counted: u64 = evaluation["confusion"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|row| row.as_array().unwrap())
+        .map(|count| count.as_u64().unwrap())
+        .sum();
+    assert_eq!(counted, 4);
+}
+
+#[test]
+fn ambiguous_images_are_left_out_of_the_second_block() {
+    let dir = scene();
+    let evaluation = evaluate(dir.path());
+    let block = &evaluation["without_ambiguous"];
+    assert_eq!((&block["images"], &block["abstained"]), (&4.into(), &1.into()));
+    assert_eq!(block["per_class"]["dislocation"]["images"], 0);
+    assert!(block["per_class"]["dislocation"]["sensitivity"].is_null());
+    assert_eq!(block["per_class"]["normal"]["images"], 2);
+    let interval = block["accuracy_interval"].as_array().unwrap();
+    assert!(interval[0].as_f64() < block["accuracy"].as_f64() && block["accuracy"].as_f64() < interval[1].as_f64());
+}
+
+#[test]
+fn the_text_says_what_the_model_was_trained_on() {
+    let dir = scene();
+    evaluate(dir.path());
+    let text = fs::read_to_string(dir.path().join("new/report/evaluation.txt")).unwrap();
+    for part in [
+        "trained on: nothing: random weights",
+        "2 called ambiguous",
+        "Without the ambiguous: 4",
+        "5, broken.png cannot be decoded",
+        "not calibrated: temperature 1, flag at 0.6",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_model_is_refused_by_name() {
+    let dir = scene();
+    let args = EvaluateArgs {
+        model: dir.path().join("data/0.png"),
+        data: dir.path().join("data"),
+        report: dir.path().join("report"),
+    };
+    let error = format!("{:#}", run(&args).unwrap_err());
+    assert!(error.contains("0.png: not a safetensors file"), "{error}");
+    assert!(!dir.path().join("report").exists());
+}
