@@ -9,6 +9,8 @@ use cspine_domain::Sha256;
 use cspine_imaging::{Geometry, Intensity, Preprocessing};
 use cspine_nets::import::{Head, Imported, Options, import};
 
+use crate::snapshot::write_atomically;
+
 /// Largest file that is read; torchvision's GoogLeNet with its auxiliary heads has 52 MB.
 const BYTES_MAX: u64 = 1 << 30;
 
@@ -107,7 +109,7 @@ pub fn run(args: &ImportArgs) -> Result<()> {
     let bytes = fs::read(&args.file).with_context(|| format!("cannot read {file}"))?;
     let imported = import(&bytes, &args.options()).with_context(|| format!("cannot import {file}"))?;
     let model = imported.checkpoint.write()?;
-    fs::write(&args.out, &model).with_context(|| format!("cannot write {}", args.out.display()))?;
+    write_atomically(&args.out, &model)?;
     print!("{}", summary(args, &imported, &model));
     Ok(())
 }

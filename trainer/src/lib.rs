@@ -8,5 +8,4 @@ pub mod import;
 pub mod metrics;
 pub mod phantoms;
 pub mod pretrain;
-mod progress;
 mod snapshot;

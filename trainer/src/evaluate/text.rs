@@ -40,20 +40,20 @@ fn write_report(text: &mut String, report: &Report, ignored: usize) -> std::fmt:
 fn write_block(text: &mut String, title: &str, block: &Block) -> std::fmt::Result {
     let flag = &block.operating_point;
     writeln!(text, "\n{title}: {}", block.images)?;
-    writeln!(text, "  accuracy               {}", proportion(block.accuracy, block.accuracy_interval))?;
+    writeln!(text, "  accuracy              {}", proportion(block.accuracy, block.accuracy_interval))?;
     if let Some(class) = block.collapsed {
-        writeln!(text, "  COLLAPSED              every image is called {class}: the network tells nothing apart")?;
+        writeln!(text, "  COLLAPSED             every image is called {class}: the network tells nothing apart")?;
     }
-    writeln!(text, "  injuries flagged       {}", proportion(flag.sensitivity, flag.sensitivity_interval))?;
-    writeln!(text, "  normals not flagged    {}", proportion(flag.specificity, flag.specificity_interval))?;
-    writeln!(text, "  AUC, injury or normal  {}", block.auc.map_or("-".into(), |auc| format!("{auc:.4}")))?;
+    writeln!(text, "  injuries flagged      {}", proportion(flag.sensitivity, flag.sensitivity_interval))?;
+    writeln!(text, "  normals not flagged   {}", proportion(flag.specificity, flag.specificity_interval))?;
+    writeln!(text, "  AUC, injury v. normal {}", block.auc.map_or("     -".into(), |auc| format!("  {auc:.4}")))?;
     write_classes(text, block)?;
     write_confusion(text, block)
 }
 
 fn write_classes(text: &mut String, block: &Block) -> std::fmt::Result {
     let titles = ["accuracy", "sensitivity", "specificity", "precision", "F1"];
-    writeln!(text, "\n  {:12}{}", "one v. rest", titles.map(|title| format!("{title:>23}")).concat())?;
+    writeln!(text, "\n  {:12}{}", "one v. rest", titles.map(|title| format!("{title:<24}")).concat().trim_end())?;
     for class in Class::ALL {
         let figures = &block.per_class[class.as_str()];
         let cells = [
@@ -63,11 +63,11 @@ fn write_classes(text: &mut String, block: &Block) -> std::fmt::Result {
             proportion(figures.precision, figures.precision_interval),
             percent(figures.f1),
         ];
-        writeln!(text, "  {class:12}{}", cells.map(|cell| format!("{cell:>23}")).concat())?;
+        writeln!(text, "  {:12}{}", class.as_str(), cells.map(|cell| format!("{cell:<24}")).concat().trim_end())?;
     }
     let mean = &block.one_vs_rest;
     let cells = [mean.accuracy, mean.sensitivity, mean.specificity, mean.precision, mean.f1].map(percent);
-    writeln!(text, "  {:12}{}", "mean", cells.map(|cell| format!("{cell:>23}")).concat())
+    writeln!(text, "  {:12}{}", "mean", cells.map(|cell| format!("{cell:<24}")).concat().trim_end())
 }
 
 fn write_confusion(text: &mut String, block: &Block) -> std::fmt::Result {
@@ -76,7 +76,7 @@ fn write_confusion(text: &mut String, block: &Block) -> std::fmt::Result {
     for class in Class::ALL {
         let (row, abstained) = (block.confusion[class.index()], block.confusion_abstained[class.index()]);
         let cells = row.iter().chain([&abstained]).map(|count| format!("{count:>13}"));
-        writeln!(text, "  {class:12}{}", cells.collect::<String>())?;
+        writeln!(text, "  {:12}{}", class.as_str(), cells.collect::<String>())?;
     }
     Ok(())
 }
@@ -87,5 +87,5 @@ fn proportion(value: Option<f64>, interval: Option<[f64; 2]>) -> String {
 }
 
 fn percent(value: Option<f64>) -> String {
-    value.map_or("-".to_owned(), |value| format!("{:.2} %", value * 100.0))
+    value.map_or("     -".to_owned(), |value| format!("{:6.2} %", value * 100.0))
 }

@@ -28,7 +28,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<RawTensors<'_>, ImportError> {
         return Err(ImportError::Damaged("it was not written on a little-endian machine"));
     }
     let Value::List(keys) = keys else { return Err(ImportError::Damaged("its storages have no keys")) };
-    let Value::Dict(_) = &state else { return Err(ImportError::Damaged("what it holds is no state dict")) };
     let storages = storages(&state, &keys.values, rest)?;
     of_state_dict(&state, |key, len| {
         let storage = storages.get(key).ok_or(ImportError::Damaged("a storage is missing"))?;
@@ -48,7 +47,7 @@ fn storages<'a>(
     mut rest: &'a [u8],
 ) -> Result<HashMap<&'a str, &'a [u8]>, ImportError> {
     const CUT: ImportError = ImportError::Damaged("it ends within its storages");
-    let Value::Dict(items) = state else { return Err(CUT) };
+    let Value::Dict(items) = state else { return Err(ImportError::Damaged("it holds no state dict")) };
     let widths: HashMap<&str, usize> = items
         .values
         .iter()

@@ -212,7 +212,7 @@ impl<'a> Machine<'a> {
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack[floor..].last_mut() {
             Some(Value::List(items)) => items.add(values),
-            Some(Value::Dict(items)) if values.len() % 2 == 0 => items.add(values),
+            Some(Value::Dict(items)) if values.len().is_multiple_of(2) => items.add(values),
             _ => Err(Fault::Structure("items without a list or dictionary to go to")),
         }
     }

@@ -96,12 +96,12 @@ pub(super) fn of_state_dict<'a>(
     storage: impl Fn(&str, usize) -> Result<&'a [u8], ImportError>,
 ) -> Result<RawTensors<'a>, ImportError> {
     let Value::Dict(items) = state else {
-        return Err(ImportError::Damaged("what it holds is no state dict"));
+        return Err(ImportError::Damaged("it holds no state dict"));
     };
     let mut tensors = RawTensors::new();
     for item in items.values.chunks_exact(2) {
         let [Value::Text(name), Value::Tensor(tensor)] = item else {
-            return Err(ImportError::Damaged("a state dict holds names and tensors only"));
+            return Err(ImportError::Damaged("it holds more than names and tensors: write the state dict alone"));
         };
         let len = tensor.storage.len.checked_mul(tensor.storage.element.bytes());
         let len = len.ok_or(ImportError::Damaged("a storage larger than memory"))?;
@@ -127,7 +127,10 @@ pub(super) fn of_safetensors(bytes: &[u8]) -> Result<RawTensors<'_>, ImportError
                 Dtype::F64 => Element::F64,
                 Dtype::I64 => Element::I64,
                 _ => {
-                    return Err(ImportError::Tensor { name: name.to_owned(), fault: "its type is not that of weights" });
+                    return Err(ImportError::Tensor {
+                        name: name.to_owned(),
+                        fault: "its type is not that of weights",
+                    });
                 }
             };
             let shape = view.shape().to_vec();

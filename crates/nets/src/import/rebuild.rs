@@ -30,17 +30,18 @@ pub(super) struct TensorRef<'a> {
 pub(super) fn storage<'a>(id: &Value<'a>) -> Result<StorageRef<'a>, Fault> {
     const WRONG: Fault = Fault::Structure("a persistent id that names no storage");
     let Value::Tuple(id) = id else { return Err(WRONG) };
-    match &id.values[..] {
+    let id = match &id.values[..] {
+        [id @ .., Value::None] => id,
+        id => id,
+    };
+    match id {
         [
             Value::Text("storage"),
             Value::Global(Global::Storage(element)),
             Value::Text(key),
             Value::Text(_),
             Value::Int(len),
-            view @ ..,
-        ] if matches!(view, [] | [Value::None]) => {
-            Ok(StorageRef { element: *element, key, len: usize::try_from(*len).map_err(|_| WRONG)? })
-        }
+        ] => Ok(StorageRef { element: *element, key, len: usize::try_from(*len).map_err(|_| WRONG)? }),
         _ => Err(WRONG),
     }
 }
