@@ -8,4 +8,5 @@ pub mod import;
 pub mod metrics;
 pub mod phantoms;
 pub mod pretrain;
+mod progress;
 mod snapshot;

@@ -13,11 +13,10 @@ use image::{ExtendedColorType, ImageEncoder};
 use rayon::prelude::*;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Mutex;
-use std::time::Instant;
+
+use crate::progress::bar;
 
 /// Makes a data set of synthetic radiographs.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,6 +36,10 @@ pub struct PhantomsArgs {
     /// How the films are taken: reference, shift-a or shift-b.
     #[arg(long, default_value_t = Preset::Reference)]
     pub preset: Preset,
+    /// Blank where the injury is, on the injured films and alike on the normals, which are then counterfactuals of the
+    /// injured films: a network that still tells them apart has found a shortcut.
+    #[arg(long)]
+    pub blanked: bool,
     /// What the films are written as.
     #[arg(long, value_enum, default_value_t = Format::Png)]
     pub format: Format,
@@ -100,24 +103,55 @@ impl FromStr for Counts {
 /// # Errors
 /// If the folder holds anything, or cannot be written to.
 pub fn run(args: &PhantomsArgs) -> anyhow::Result<()> {
+    let [dislocations, fractures, normals] = args.counts.0;
+    ensure!(
+        !args.blanked || u64::from(normals) <= u64::from(dislocations) + u64::from(fractures),
+        "--blanked makes each normal of an injured film: there cannot be more normals than injuries"
+    );
     prepare(&args.out)?;
     let per_class = args.counts.0.iter().zip(Class::ALL);
     let classes: Vec<Class> = per_class.flat_map(|(n, class)| std::iter::repeat_n(*class, *n as usize)).collect();
-    let progress = Progress::new(classes.len());
+    let progress = bar(classes.len(), "phantoms {bar:40} {pos}/{len}, {per_sec}, {eta} left");
     let lines = classes
         .par_iter()
         .enumerate()
         .map(|(i, class)| {
-            let case = Case::sample((args.seed * LIMIT).wrapping_add(i as u64), *class);
-            let line = write_case(args, &case, i).with_context(|| format!("phantom {i}"))?;
-            progress.one_more();
+            let (case, film) = if args.blanked { blanked(args, i, *class) } else { plain(args, i, *class) };
+            let line = write_case(args, &case, &film, i).with_context(|| format!("phantom {i}"))?;
+            progress.inc(1);
             Ok(line)
         })
         .collect::<anyhow::Result<Vec<String>>>()?;
+    progress.finish_and_clear();
     // Last: a folder with a manifest is complete.
     let header = "file,class,patient_key,level,kind,severity_mm,ambiguous,mask\n";
     let manifest = args.out.join("manifest.csv");
     fs::write(&manifest, header.to_owned() + &lines.concat()).with_context(|| manifest.display().to_string())
+}
+
+/// The case of a place in the data set and its film.
+fn plain(args: &PhantomsArgs, i: usize, class: Class) -> (Case, Film) {
+    let case = Case::sample((args.seed * LIMIT).wrapping_add(i as u64), class);
+    let film = case.render(args.size, args.preset);
+    (case, film)
+}
+
+/// The same without what makes the class: the injury's region blanked, and for the n-th normal that of the n-th injury.
+fn blanked(args: &PhantomsArgs, i: usize, class: Class) -> (Case, Film) {
+    let [dislocations, fractures, _] = args.counts.0.map(|n| n as usize);
+    if class.is_injury() {
+        let (case, mut film) = plain(args, i, class);
+        let mask = film.mask.clone();
+        film.blank(&mask);
+        return (case, film);
+    }
+    let injury = i - dislocations - fractures;
+    let class = if injury < dislocations { Class::Dislocation } else { Class::Fracture };
+    let (case, injured) = plain(args, injury, class);
+    let healed = case.counterfactual();
+    let mut film = healed.render(args.size, args.preset);
+    film.blank(&injured.mask);
+    (healed, film)
 }
 
 /// Makes the folders; refuses one that holds anything.
@@ -132,9 +166,8 @@ fn prepare(out: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Renders one case, writes film and mask, and gives its line of the manifest.
-fn write_case(args: &PhantomsArgs, case: &Case, i: usize) -> anyhow::Result<String> {
-    let film = case.render(args.size, args.preset);
+/// Writes a case's film and mask, and gives its line of the manifest.
+fn write_case(args: &PhantomsArgs, case: &Case, film: &Film, i: usize) -> anyhow::Result<String> {
     let extension = match args.format {
         Format::Png => "png",
         Format::Dicom => "dcm",
@@ -143,12 +176,12 @@ fn write_case(args: &PhantomsArgs, case: &Case, i: usize) -> anyhow::Result<Stri
     let mask = format!("masks/{i:06}.png");
     let path = args.out.join(&file);
     let bytes = match args.format {
-        Format::Png => png16(&film)?,
-        Format::Dicom => dicom::encode(case, &film, args.preset)?,
+        Format::Png => png16(film)?,
+        Format::Dicom => dicom::encode(case, film, args.preset)?,
     };
     fs::write(&path, bytes).with_context(|| path.display().to_string())?;
     let path = args.out.join(&mask);
-    fs::write(&path, png8(&film)?).with_context(|| path.display().to_string())?;
+    fs::write(&path, png8(film)?).with_context(|| path.display().to_string())?;
     let mut line = String::new();
     let (class, key, level, kind) = (case.class, &case.patient_key, &case.level, case.kind.as_str());
     writeln!(line, "{file},{class},{key},{level},{kind},{:.2},{},{mask}", case.severity_mm, case.ambiguous)?;
@@ -171,33 +204,4 @@ fn png(film: &Film, samples: &[u8], colour: ExtendedColorType) -> anyhow::Result
         .write_image(samples, film.width, film.height, colour)
         .context("cannot encode a PNG")?;
     Ok(bytes)
-}
-
-/// A line on stderr: overwritten on a terminal, else every tenth of the way.
-struct Progress {
-    total: usize,
-    start: Instant,
-    done: Mutex<usize>,
-}
-
-impl Progress {
-    fn new(total: usize) -> Progress {
-        Progress { total, start: Instant::now(), done: Mutex::new(0) }
-    }
-
-    fn one_more(&self) {
-        let mut done = self.done.lock().expect("no thread panics while it counts");
-        *done += 1;
-        let (done, total) = (*done, self.total);
-        let terminal = std::io::stderr().is_terminal();
-        let tenth = done * 10 / total != (done - 1) * 10 / total;
-        if !tenth && !(terminal && (done % 8 == 0)) {
-            return;
-        }
-        let rate = done as f64 / self.start.elapsed().as_secs_f64().max(1e-6);
-        let left = (total - done) as f64 / rate;
-        let (from, to) = if terminal { ("\r", if done == total { "\n" } else { "" }) } else { ("", "\n") };
-        // A closed stderr is no reason to stop.
-        let _ = write!(std::io::stderr(), "{from}phantoms {done}/{total}  {rate:.1}/s  {left:.0} s left   {to}");
-    }
 }

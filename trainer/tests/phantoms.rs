@@ -149,3 +149,22 @@ fn counts_are_read_in_any_order_and_bad_ones_are_named() {
     let refused = Command::try_parse_from(["phantoms", "--out", "x", "--size", "64"]);
     assert!(refused.is_err());
 }
+
+#[test]
+fn a_blanked_normal_is_the_blanked_injury_where_a_fracture_was_and_beside_it() {
+    let out = folder("blanked");
+    run(&args(&out, &["--counts", "fracture=3,normal=3", "--seed", "5", "--blanked"])).expect("phantoms are written");
+    let manifest = fs::read_to_string(out.join("manifest.csv")).expect("a manifest");
+    let lines: Vec<Vec<&str>> = manifest.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    for pair in 0..3 {
+        let (injured, healed) = (&lines[pair], &lines[pair + 3]);
+        assert_eq!((injured[1], healed[1]), ("fracture", "normal"));
+        assert_eq!(injured[2], healed[2], "a pair is one patient");
+        let grey = |line: &[&str]| image::open(out.join(line[0])).expect("a PNG").into_luma16().into_raw();
+        let (a, b) = (grey(injured), grey(healed));
+        let furthest = a.iter().zip(&b).map(|(a, b)| a.abs_diff(*b)).max().expect("pixels");
+        assert!(f32::from(furthest) < 0.03 * 65535.0, "pair {pair} differs by {furthest}");
+    }
+    let more = run(&args(&folder("blanked-more"), &["--counts", "fracture=1,normal=2", "--blanked"]));
+    assert!(more.unwrap_err().to_string().contains("more normals than injuries"));
+}

@@ -4,11 +4,11 @@ use anyhow::{Context, Result};
 use cspine_domain::{Class, Sha256};
 use cspine_imaging::Limits;
 use cspine_nets::{Classifier, ModelError};
-use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 use crate::dataset::{Dataset, Example, grey, read};
 use crate::metrics::{Answer, Labelled};
+use crate::progress::bar;
 
 /// One image and what the model says of it.
 #[derive(Debug, Clone)]
@@ -30,19 +30,18 @@ pub struct Prediction {
 /// # Errors
 /// If the network itself fails. An image that cannot be used is a [`Prediction`] without an answer.
 pub fn predict(model: &Classifier, dataset: &Dataset, limits: &Limits) -> Result<Vec<Prediction>> {
-    let style = ProgressStyle::with_template("evaluate {bar:30} {pos}/{len} images, {per_sec}, {eta} left");
-    let bar = ProgressBar::new(dataset.examples.len() as u64).with_style(style.expect("the template is fixed"));
+    let progress = bar(dataset.examples.len(), "evaluate {bar:30} {pos}/{len} images, {per_sec}, {eta} left");
     let predictions = dataset
         .examples
         .par_iter()
         .with_max_len(1)
         .map(|example| {
             let prediction = predict_one(model, example, limits).with_context(|| example.name.clone());
-            bar.inc(1);
+            progress.inc(1);
             prediction
         })
         .collect();
-    bar.finish_and_clear();
+    progress.finish_and_clear();
     predictions
 }
 

@@ -16,9 +16,9 @@ use cspine_domain::{Class, Sha256};
 use cspine_imaging::{Limits, Preprocessing};
 use cspine_nets::layers::StateDict;
 use cspine_nets::{Checkpoint, ModelCard, init};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::dataset::Dataset;
+use crate::progress::bar;
 use crate::snapshot::write_atomically;
 use images::Images;
 use session::{Session, accuracy, score};
@@ -152,9 +152,4 @@ fn write_split(file: &Path, dataset: &Dataset, split: &Split) -> Result<()> {
         }
     }
     write_atomically(file, &rows.into_inner()?)
-}
-
-fn bar(length: usize, template: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(template).expect("the template is fixed");
-    ProgressBar::new(length as u64).with_style(style)
 }
