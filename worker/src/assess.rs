@@ -27,7 +27,7 @@ pub enum Assessment {
         heatmap: Option<Heatmap>,
         /// What else is to be known.
         mark: Option<Reason>,
-        /// Time in the network and in explaining.
+        /// Time in the network and, where it is known apart, in explaining.
         took: (Duration, Duration),
     },
     /// No answer, and why. Never to be read as normal.

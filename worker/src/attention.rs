@@ -6,11 +6,15 @@ use cspine_wire::{AnyEvent, Delivery, Event, Queue, StudyStatus};
 
 use crate::arrival;
 use crate::failure::Failure;
+use crate::registration::register;
 use crate::service::Service;
 use crate::settle::{header, park, settle};
 
 /// Handles one message of the status, dead-letter or unrouted queue.
-pub async fn handle(service: Service, delivery: Delivery) {
+///
+/// # Errors
+/// None: every failure is settled.
+pub async fn handle(service: Service, delivery: Delivery) -> anyhow::Result<()> {
     match delivery.queue {
         Queue::Status => status(&service, delivery).await,
         Queue::DeadLetters => dead_letter(&service, delivery).await,
@@ -20,6 +24,7 @@ pub async fn handle(service: Service, delivery: Delivery) {
             park(&service, delivery, arrival, Reason::DeadLettered, detail).await;
         }
     }
+    Ok(())
 }
 
 async fn status(service: &Service, delivery: Delivery) {
@@ -64,6 +69,13 @@ fn change(event: &Event<StudyStatus>) -> StateChange {
 /// needs nobody.
 async fn dead_letter(service: &Service, delivery: Delivery) {
     let event = arrival::read(&delivery.body).ok();
+    let queue = header(&delivery, "x-first-death-queue").unwrap_or("unknown").to_owned();
+    if let Some(event) = &event
+        && queue == service.publisher.broker().topology.queue(Queue::Arrivals)
+    {
+        // Only its registration was given up: its lane answers for the image.
+        return register(service, delivery, event).await;
+    }
     if let Some(event) = &event {
         let answered = service
             .hold(|| {
@@ -79,8 +91,7 @@ async fn dead_letter(service: &Service, delivery: Delivery) {
         }
     }
     let why = header(&delivery, "x-first-death-reason").unwrap_or("unknown");
-    let detail =
-        format!("given up by the queue {}: {why}", header(&delivery, "x-first-death-queue").unwrap_or("unknown"));
+    let detail = format!("given up by the queue {queue}: {why}");
     let arrival = event.as_ref().map(arrival::row);
     park(service, delivery, arrival, Reason::DeadLettered, detail).await;
 }

@@ -135,6 +135,13 @@ pub struct RunArgs {
     /// How long finishing what is in flight may take after SIGTERM
     #[arg(long, env = "CSPINE_SHUTDOWN_TIMEOUT", default_value = "25s", value_parser = duration)]
     pub shutdown_timeout: Duration,
+    /// How long an image may be worked on; then the worker ends with an error, and the broker counts the delivery
+    #[arg(long, env = "CSPINE_WORK_TIMEOUT", default_value = "5m", value_parser = duration)]
+    pub work_timeout: Duration,
+    /// How long a message is held while Postgres or the object store is away, before it is published anew: less than
+    /// the broker's own limit of 30 minutes, so that waiting never counts against a message
+    #[arg(long, env = "CSPINE_HOLD_MAX", default_value = "20m", value_parser = duration)]
+    pub hold_max: Duration,
     /// Address space of the process that decodes a third delivery, bytes
     #[arg(long, env = "CSPINE_ALONE_MEMORY", default_value_t = 2 << 30)]
     pub alone_memory: u64,

@@ -35,6 +35,9 @@ pub enum Failure {
     /// The decoder or the network panicked: a bug of ours.
     #[error("panicked while working on the image")]
     Panicked,
+    /// Decoder or network did not end: a bug of ours, and its thread is lost until this process ends.
+    #[error("the image was worked on for too long")]
+    Stuck,
     /// The child process could not be started.
     #[error("the decoder's process did not start: {0}")]
     ChildNotStarted(std::io::ErrorKind),
@@ -124,7 +127,7 @@ impl Failure {
             Failure::Database(error) => error.reason().map_or(GiveBack, Park),
             Failure::Objects(_) => Hold(Dependency::ObjectStore),
             Failure::Broker(_) => Hold(Dependency::RabbitMq),
-            Failure::Stopping => Leave,
+            Failure::Stuck | Failure::Stopping => Leave,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cspine_nets::{Classifier, ModelError, SaliencyMethod};
 use cspine_store::{NewFinding, Purpose, Recorded};
@@ -28,6 +28,8 @@ pub struct Worker {
     pub slots: Slots,
     /// The network.
     pub network: Arc<Network>,
+    /// How long a message is held while something is away.
+    pub hold_max: Duration,
 }
 
 /// The model in use and how it is used; shared by the lanes.
@@ -67,26 +69,59 @@ enum Done {
     AlreadyAnswered,
     /// It belongs to the other lane, and is there now.
     HandedOver,
+    /// It was held for long, and is published anew.
+    HandedBack,
 }
 
 /// Works on one message, to its end.
-pub async fn handle(service: Service, worker: Arc<Worker>, delivery: Delivery) {
+///
+/// # Errors
+/// A thread is lost: only a new process has all its slots again.
+pub async fn handle(service: Service, worker: Arc<Worker>, delivery: Delivery) -> anyhow::Result<()> {
     let _in_flight = service.metrics.in_flight(worker.lane.as_str());
     let event = match arrival::read(&delivery.body) {
         Ok(event) => event,
-        Err(error) => return settle(&service, delivery, None, error.into()).await,
+        Err(error) => {
+            settle(&service, delivery, None, error.into()).await;
+            return Ok(());
+        }
     };
     let (event_id, study) = (event.id.clone(), event.data.study_instance_uid.to_string());
-    let done = answer(&service, &worker, &delivery, &event).await;
+    let done = answer_or_hand_back(&service, &worker, &delivery, &event).await;
     watch_finiteness(&service, &worker.network, &done);
     match done {
         Ok(done) => {
             log(&event_id, &study, worker.lane, &done);
             service.ack(delivery).await;
         }
+        Err(Failure::Stuck) => anyhow::bail!("event {event_id}: {}", Failure::Stuck),
         Err(failure) => {
             tracing::info!(event_id, study, lane = worker.lane.as_str(), failure = %failure, "no answer");
             settle(&service, delivery, Some(arrival::row(&event)), failure).await;
+        }
+    }
+    Ok(())
+}
+
+/// While a dependency is away a message is held, but never so long that the broker would take it back and count it.
+async fn answer_or_hand_back(
+    service: &Service,
+    worker: &Arc<Worker>,
+    delivery: &Delivery,
+    event: &Event<ImageArrived>,
+) -> Result<Done, Failure> {
+    let answering = answer(service, worker, delivery, event);
+    tokio::pin!(answering);
+    loop {
+        tokio::select! {
+            // Dropped half-way it harms nothing: its steps are tasks of their own, and each may happen twice.
+            done = &mut answering => return done,
+            () = tokio::time::sleep(worker.hold_max) => {
+                if !service.health.missing().is_empty() {
+                    let key = Lane::routing_key(event.data.order_priority);
+                    return publish_to_lane(service, delivery, key).await.map(|()| Done::HandedBack);
+                }
+            }
         }
     }
 }
@@ -98,7 +133,9 @@ async fn answer(
     event: &Event<ImageArrived>,
 ) -> Result<Done, Failure> {
     if worker.lane == Lane::Routine && Lane::of(event.data.order_priority) == Lane::Stat {
-        return hand_over(service, delivery, event).await;
+        // A STAT (or urgent) in the routine lane.
+        let key = Lane::routing_key(event.data.order_priority);
+        return publish_to_lane(service, delivery, key).await.map(|()| Done::HandedOver);
     }
     let waited = (OffsetDateTime::now_utc() - event.time).try_into().unwrap_or_default();
     service.metrics.stage("queue_wait", waited);
@@ -156,7 +193,9 @@ fn infer(network: &Network, metrics: &crate::metrics::Metrics, prepared: Prepare
     let assessment = assess(&network.classifier, prepared, Some(network.saliency))?;
     if let Assessment::Scored { took: (inferring, explaining), .. } = &assessment {
         metrics.stage("infer", *inferring);
-        metrics.stage("explain", *explaining);
+        if !explaining.is_zero() {
+            metrics.stage("explain", *explaining);
+        }
     }
     Ok(assessment)
 }
@@ -197,18 +236,19 @@ fn log(event_id: &str, study: &str, lane: Lane, done: &Done) {
             tracing::info!(event_id, study, lane, "answered before");
         }
         Done::HandedOver => tracing::info!(event_id, study, lane, "handed to the other lane"),
+        Done::HandedBack => tracing::info!(event_id, study, lane, "held for long, published anew"),
     }
 }
 
-/// A STAT (or urgent) found in the routine lane goes to the other, by the private exchange: nobody else hears it twice.
-async fn hand_over(service: &Service, delivery: &Delivery, event: &Event<ImageArrived>) -> Result<Done, Failure> {
+/// By the private exchange: nobody else hears it twice.
+async fn publish_to_lane(service: &Service, delivery: &Delivery, routing_key: &str) -> Result<(), Failure> {
     let message = Message {
         exchange: service.publisher.broker().topology.infer(),
-        routing_key: Lane::routing_key(event.data.order_priority).into(),
+        routing_key: routing_key.into(),
         body: delivery.body.clone(),
         attempt: delivery.attempt,
     };
-    service.publish(message).await.map(|_| Done::HandedOver)
+    service.publish(message).await.map(|_| ())
 }
 
 /// One image may overflow the network; several in a row mean that the model is broken.

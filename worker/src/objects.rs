@@ -39,6 +39,9 @@ impl Objects {
             return Ok(Self { store: Arc::new(PrefixStore::new(files, path)), root: Some(root), max_bytes });
         }
         anyhow::ensure!(url.scheme() == "s3", "the object store's URL begins with file:// or s3://");
+        #[cfg(feature = "s3")]
+        // Refused only when somebody has chosen one before: then that one serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let environment = std::env::vars().filter(|(name, _)| name.starts_with("AWS_"));
         let lower_case = environment.map(|(name, value)| (name.to_ascii_lowercase(), value));
         let (bucket, prefix) =

@@ -1,6 +1,6 @@
 //! Every arrival becomes a study and an image row at once, before anything is inferred.
 
-use cspine_wire::Delivery;
+use cspine_wire::{Delivery, Event, ImageArrived};
 
 use crate::arrival;
 use crate::failure::Failure;
@@ -8,12 +8,20 @@ use crate::service::Service;
 use crate::settle::settle;
 
 /// Registers one arrival.
-pub async fn handle(service: Service, delivery: Delivery) {
-    let event = match arrival::read(&delivery.body) {
-        Ok(event) => event,
-        Err(error) => return settle(&service, delivery, None, error.into()).await,
-    };
-    let row = arrival::row(&event);
+///
+/// # Errors
+/// None: every failure is settled.
+pub async fn handle(service: Service, delivery: Delivery) -> anyhow::Result<()> {
+    match arrival::read(&delivery.body) {
+        Ok(event) => register(&service, delivery, &event).await,
+        Err(error) => settle(&service, delivery, None, error.into()).await,
+    }
+    Ok(())
+}
+
+/// Writes the rows, then acknowledges.
+pub async fn register(service: &Service, delivery: Delivery, event: &Event<ImageArrived>) {
+    let row = arrival::row(event);
     let registered = service
         .hold(|| {
             let (store, row) = (service.store.clone(), row.clone());
@@ -33,6 +41,6 @@ pub async fn handle(service: Service, delivery: Delivery) {
             service.outbox.notify_one();
             service.ack(delivery).await;
         }
-        Err(failure) => settle(&service, delivery, Some(row), failure).await,
+        Err(failure) => settle(service, delivery, Some(row), failure).await,
     }
 }

@@ -129,8 +129,8 @@ async fn start(args: &RunArgs, service: &Service, parts: &mut Parts) -> Result<(
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     for (lane, slots) in [(Lane::Stat, args.slots_stat), (Lane::Routine, args.slots_routine.unwrap_or(processors))] {
         let at_once = slots + args.prefetch_extra;
-        let slots = Slots::start(lane.as_str(), slots.max(1), args.threads_per_slot)?;
-        let worker = Arc::new(Worker { lane, slots, network: network.clone() });
+        let slots = Slots::start(lane.as_str(), slots.max(1), args.threads_per_slot, args.work_timeout)?;
+        let worker = Arc::new(Worker { lane, slots, network: network.clone(), hold_max: args.hold_max });
         let consumer = consumer(service, lane.as_str(), vec![Queue::Lane(lane)], at_once);
         consume(parts, service, consumer, at_once, move |service, delivery| {
             lane::handle(service, worker.clone(), delivery)
@@ -229,7 +229,7 @@ fn consume<F>(
     at_once: usize,
     handle: impl Fn(Service, Delivery) -> F + Send + 'static,
 ) where
-    F: Future<Output = ()> + Send + 'static,
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
 {
     let service = service.clone();
     parts.spawn(async move {
@@ -240,11 +240,11 @@ fn consume<F>(
                     Some(delivery) => { tasks.spawn(handle(service.clone(), delivery)); }
                     None => break,
                 },
-                Some(settled) = tasks.join_next() => settled.context("handling a message panicked")?,
+                Some(settled) = tasks.join_next() => settled.context("handling a message panicked")??,
             }
         }
         while let Some(settled) = tasks.join_next().await {
-            settled.context("handling a message panicked")?;
+            settled.context("handling a message panicked")??;
         }
         Ok(())
     });

@@ -5,7 +5,7 @@ use cspine_store::StudyState;
 use cspine_wire::{Event, Lane, Queue, StudyStatus};
 use time::OffsetDateTime;
 
-use crate::site::{PROGRAM, Site, eventually, png};
+use crate::site::{Site, eventually, png};
 
 #[tokio::test]
 async fn an_image_gets_its_finding_its_heatmap_and_its_place() {
@@ -85,6 +85,7 @@ async fn an_image_the_network_has_no_business_with_is_not_assessable_and_says_wh
         assert!(!finding.flagged && finding.probabilities.is_none() && finding.saliency.is_none());
     }
     worker.stop().await;
+    site.remove().await;
 }
 
 #[tokio::test]
@@ -107,6 +108,7 @@ async fn scope_that_nothing_confirms_is_scored_and_marked_unless_the_setting_is_
         assert_eq!(finding.verdict != Verdict::NotAssessable, verdict_given);
         worker.stop().await;
     }
+    site.remove().await;
 }
 
 #[tokio::test]
@@ -121,6 +123,7 @@ async fn a_stat_image_in_the_routine_lane_is_answered_by_the_other() {
     let list = site.store().worklist(10).await.unwrap();
     assert_eq!((list.len(), list[0].level), (1, 0), "the event's own priority decides the level");
     worker.stop().await;
+    site.remove().await;
 }
 
 #[tokio::test]
@@ -135,11 +138,12 @@ async fn a_third_delivery_is_decoded_in_a_process_of_its_own_and_answered_the_sa
         lane.next().await.unwrap().requeue().await.unwrap();
     }
     drop(lane);
-    let worker = site.start(&["--alone-program", PROGRAM]);
+    let worker = site.start(&[]);
     site.publish(&together).await;
     let (alone, together) = (site.finding(&alone).await, site.finding(&together).await);
     assert_eq!(alone.probabilities, together.probabilities);
     worker.stop().await;
+    site.remove().await;
 }
 
 #[tokio::test]
@@ -164,4 +168,5 @@ async fn a_study_is_read_and_finished_by_its_status_events() {
         .await;
     }
     worker.stop().await;
+    site.remove().await;
 }

@@ -48,10 +48,11 @@ async fn through_a_line(url: &str) -> (String, watch::Sender<bool>) {
 }
 
 /// A line to Postgres or RabbitMQ is cut, an image arrives or is held, and the line is mended.
-async fn survives(site: Site, flag: &str, url: &str, missing: &str) {
+async fn survives(site: Site, flags: &[&str], url: &str, missing: &str) {
     let (through, cut) = through_a_line(url).await;
     let address = free_address();
-    let worker = site.start(&[flag, &through, "--admin-addr", &address]);
+    let more = [flags, &[&through, "--admin-addr", &address]].concat();
+    let worker = site.start(&more);
     let first = site.image(&png(128, 128));
     site.publish(&first).await;
     site.finding(&first).await;
@@ -68,6 +69,7 @@ async fn survives(site: Site, flag: &str, url: &str, missing: &str) {
     eventually("it is ready", async || readyz(&address).await.filter(|(status, _)| *status == 200)).await;
     assert_eq!(site.store().parked_count().await.unwrap(), 0);
     worker.stop().await;
+    site.remove().await;
 }
 
 #[tokio::test]
@@ -101,6 +103,7 @@ async fn without_a_schema_the_worker_waits_keeps_what_arrives_and_says_what_is_m
     worker.stop().await;
     let drop = sqlx::AssertSqlSafe(format!("drop database {name} with (force)"));
     sqlx::query(drop).execute(site.store().pool()).await.unwrap();
+    site.remove().await;
 }
 
 #[tokio::test]
@@ -121,18 +124,26 @@ async fn while_the_object_store_is_away_nothing_is_retried_or_parked() {
     eventually("it is ready", async || readyz(&address).await.filter(|(status, _)| *status == 200)).await;
     assert_eq!(site.store().parked_count().await.unwrap(), 0);
     worker.stop().await;
+    site.remove().await;
 }
 
 #[tokio::test]
 async fn with_the_database_cut_off_what_is_held_is_answered_once_it_is_back() {
     let site = Site::new().await;
     let url = site.database.url.clone();
-    survives(site, "--database-url", &url, "postgres").await;
+    survives(site, &["--database-url"], &url, "postgres").await;
+}
+
+#[tokio::test]
+async fn what_is_held_for_long_is_published_anew_and_answered_all_the_same() {
+    let site = Site::new().await;
+    let url = site.database.url.clone();
+    survives(site, &["--hold-max", "100ms", "--database-url"], &url, "postgres").await;
 }
 
 #[tokio::test]
 async fn with_the_broker_cut_off_it_goes_on_once_it_is_back() {
     let site = Site::new().await;
     let url = std::env::var("AMQP_URL").unwrap();
-    survives(site, "--amqp-url", &url, "rabbitmq").await;
+    survives(site, &["--amqp-url"], &url, "rabbitmq").await;
 }

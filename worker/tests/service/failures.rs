@@ -33,6 +33,7 @@ async fn what_can_never_succeed_is_parked_at_once_with_its_reason() {
     let failed = site.store().worklist(10).await.unwrap();
     assert_eq!(failed.iter().filter(|row| row.status == "failed").count(), 5, "each study stays on the list");
     worker.stop().await;
+    site.remove().await;
 }
 
 #[tokio::test]
@@ -70,6 +71,7 @@ async fn an_event_that_is_none_is_parked_with_what_is_wrong_with_it() {
     }
     worker.stop().await;
     assert_eq!(site.store().parked_count().await.unwrap(), 6);
+    site.remove().await;
 }
 
 #[tokio::test]
@@ -95,6 +97,7 @@ async fn an_object_that_comes_late_is_waited_for_and_one_that_never_comes_is_par
         assert_eq!((row.reason, row.attempts), (expected, 3), "the first attempt and the ladder's two");
     }
     worker.stop().await;
+    site.remove().await;
 }
 
 #[tokio::test]
@@ -106,6 +109,7 @@ async fn a_header_with_other_uids_than_the_event_is_parked() {
     site.publish(&event).await;
     assert_eq!(site.parked(&event.id).await.reason, Reason::IdentityMismatch);
     worker.stop().await;
+    site.remove().await;
 }
 
 #[tokio::test]
@@ -123,6 +127,7 @@ async fn an_image_whose_decoder_dies_alone_is_poison() {
     let row = site.parked(&event.id).await;
     assert_eq!(row.reason, Reason::Poison, "{}", row.detail);
     worker.stop().await;
+    site.remove().await;
 }
 
 #[tokio::test]
@@ -149,6 +154,7 @@ async fn what_the_broker_gives_up_or_cannot_route_is_parked_too() {
     site.store().parked_resend(row.id, "tester", "the worker is there now").await.unwrap();
     site.finding(&given_up).await;
     worker.stop().await;
+    site.remove().await;
 }
 
 #[tokio::test]
@@ -163,4 +169,5 @@ async fn a_status_event_of_a_study_that_never_came_is_parked_after_the_ladder() 
     let row = site.parked("lonely").await;
     assert_eq!((row.reason, row.attempts), (Reason::UnknownStudy, 3));
     worker.stop().await;
+    site.remove().await;
 }

@@ -37,6 +37,7 @@ pub struct Running {
 }
 
 #[derive(Parser)]
+#[command(args_override_self = true)]
 struct Flags {
     #[command(flatten)]
     run: RunArgs,
@@ -154,6 +155,11 @@ impl Site {
         let left = tokio::time::timeout(Duration::from_millis(500), self.consume(&queues).next()).await;
         assert!(left.is_err(), "{left:?}");
         assert_eq!(self.store().outbox_age().await.unwrap(), None, "the outbox is empty");
+        self.remove().await;
+    }
+
+    /// Its queues and files go; the database does by itself.
+    pub async fn remove(self) {
         self.broker.delete_topology().await.unwrap();
         std::fs::remove_dir_all(&self.folder).unwrap();
     }
