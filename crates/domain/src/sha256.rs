@@ -34,7 +34,7 @@ impl std::str::FromStr for Sha256 {
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
         let wrong = UnknownWord("SHA-256: 64 hexadecimal digits");
         let digits = text.as_bytes();
-        if digits.len() != 64 || !digits.iter().all(|d| d.is_ascii_hexdigit()) {
+        if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
             return Err(wrong);
         }
         let mut bytes = [0; 32];

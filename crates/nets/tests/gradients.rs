@@ -50,7 +50,8 @@ fn convolution(x: &[f32], e: Extent, w: &[f32], outs: usize, window: Window) -> 
                     for ky in 0..window.kernel {
                         for kx in 0..window.kernel {
                             let (iy, ix) = (oy * window.stride + ky, ox * window.stride + kx);
-                            let (Some(iy), Some(ix)) = (iy.checked_sub(window.padding), ix.checked_sub(window.padding)) else {
+                            let (Some(iy), Some(ix)) = (iy.checked_sub(window.padding), ix.checked_sub(window.padding))
+                            else {
                                 continue;
                             };
                             if iy >= e.height || ix >= e.width {
@@ -153,7 +154,8 @@ fn a_pools_gradient_goes_to_the_first_largest_value() {
         for (i, _) in y.iter().enumerate() {
             let (n, rest) = (i / (out.height * out.width * e.channels), i % (out.height * out.width * e.channels));
             let (oy, ox, c) = (rest / (out.width * e.channels), rest / e.channels % out.width, rest % e.channels);
-            let (iy, ix) = ((oy * pool.stride).saturating_sub(pool.padding), (ox * pool.stride).saturating_sub(pool.padding));
+            let (iy, ix) =
+                ((oy * pool.stride).saturating_sub(pool.padding), (ox * pool.stride).saturating_sub(pool.padding));
             expected[((n * e.height + iy) * e.width + ix) * e.channels + c] += 1.0;
         }
         assert_eq!(dx, expected);

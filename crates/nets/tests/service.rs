@@ -69,8 +69,14 @@ fn every_method_gives_a_heatmap_of_the_networks_size_for_the_explained_class() {
         let heatmap = answer.heatmap.unwrap();
         assert_eq!((heatmap.width, heatmap.height, heatmap.values.len()), (224, 224, 224 * 224));
         assert_eq!(heatmap.values.iter().max(), Some(&255), "{}", method.as_str());
-        assert_eq!((answer.logits.map(|z| (z * 1e4).round()), answer.class), (plain.logits.map(|z| (z * 1e4).round()), plain.class));
-        assert_eq!(answer.explained, if answer.flagged && answer.class == Class::Normal { Class::Fracture } else { answer.class });
+        assert_eq!(
+            (answer.logits.map(|z| (z * 1e4).round()), answer.class),
+            (plain.logits.map(|z| (z * 1e4).round()), plain.class)
+        );
+        assert_eq!(
+            answer.explained,
+            if answer.flagged && answer.class == Class::Normal { Class::Fracture } else { answer.class }
+        );
     }
 }
 

@@ -85,7 +85,7 @@ fn groups(count: usize, lanes: usize) -> Vec<Columns> {
     out
 }
 
-/// A matrix `[taps × k, columns]` laid out for [`Product`], with a bias for each column.
+/// A matrix `[taps × k, columns]` laid out for `tile::Product`, with a bias for each column.
 #[derive(Debug)]
 pub struct Packed {
     isa: Isa,

@@ -3,6 +3,8 @@
 //! [`Product`] makes convolutions and their input gradients, [`Outer`] their weight gradients. A tile has up to eight
 //! rows (output pixels; for `Outer` input channels) and up to three vectors of columns (output channels).
 
+#![expect(clippy::needless_range_loop, reason = "an index over rows and one over vectors, as in the formulas")]
+
 use super::simd::{Isa, Portable, Simd};
 
 /// At most this many rows in a tile.
