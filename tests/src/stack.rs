@@ -24,7 +24,8 @@ impl Stack {
 
     /// Starts what does not run; ports and data are the old ones.
     pub fn up(&mut self) {
-        let exports = output_of(self.command().args(["up", "--fast"]));
+        // without --fast, for what was committed must survive
+        let exports = output_of(self.command().arg("up"));
         let value = |name: &str| {
             let line = exports.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
             line.unwrap_or_else(|| panic!("deploy/stack exports no {name}")).trim_matches('\'').to_owned()
