@@ -23,7 +23,8 @@ HERE = pathlib.Path(__file__).parent
 
 def events(run):
     """The same files under UIDs of the run's own."""
-    for number, path in enumerate(sorted(pathlib.Path(PNGS).glob("*/*.png"))):
+    classes = ("dislocation", "fracture", "normal")
+    for number, path in enumerate(sorted(path for name in classes for path in (pathlib.Path(PNGS) / name).iterdir())):
         png = path.read_bytes()
         key = f"images/{path.name}"
         (OBJECTS / "images").mkdir(parents=True, exist_ok=True)
@@ -39,14 +40,14 @@ def events(run):
         })
 
 
-def timed(channel, database, exchange, routing_key, bodies, count):
+def timed(workers, channel, database, exchange, routing_key, bodies, count):
     """Images a second."""
     started = time.monotonic()
     for body in bodies:
         channel.basic_publish(exchange, routing_key, body.encode(), pika.BasicProperties(delivery_mode=2), mandatory=True)
     while (done := database.execute(count).fetchone()[0]) < len(bodies):
-        if time.monotonic() - started > 600:
-            sys.exit(f"only {done} of {len(bodies)} after ten minutes")
+        if any(worker.poll() is not None for worker in workers) or time.monotonic() - started > 600:
+            sys.exit(f"a worker ended, or ten minutes are over: {done} of {len(bodies)} answered")
         time.sleep(0.05)
     return len(bodies) / (time.monotonic() - started)
 
@@ -61,7 +62,7 @@ def ours(channel, database):
         wait_for(f"http://{admin}/readyz")
         run = int(time.time())
         count = f"select count(*) from findings where sop_instance_uid like '%.{run}.%'"
-        return timed(channel, database, "cspine.events", "image.arrived.routine", list(events(run)), count)
+        return timed([worker], channel, database, "cspine.events", "image.arrived.routine", list(events(run)), count)
     finally:
         worker.terminate()
         worker.wait()
@@ -92,7 +93,7 @@ def peers(channel, database):
     try:
         for worker in workers:
             assert worker.stdout.readline() == "ready\n"
-        return timed(channel, database, "", queue, list(events(1)), "select count(*) from peer_findings")
+        return timed(workers, channel, database, "", queue, list(events(1)), "select count(*) from peer_findings")
     finally:
         for worker in workers:
             worker.terminate()
