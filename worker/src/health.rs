@@ -16,6 +16,11 @@ impl Health {
         Self { missing: Mutex::new(missing) }
     }
 
+    /// One more part, missing until it reports itself.
+    pub fn expect(&self, part: &str) {
+        self.lock().insert(part.to_owned(), "starting".to_owned());
+    }
+
     /// A part is there. Says so in the log when it was not.
     pub fn up(&self, part: &str) {
         if self.lock().remove(part).is_some_and(|why| why != "starting") {

@@ -96,7 +96,6 @@ pub async fn handle(service: Service, worker: Arc<Worker>, delivery: Delivery) -
         }
         Err(Failure::Stuck) => anyhow::bail!("event {event_id}: {}", Failure::Stuck),
         Err(failure) => {
-            tracing::info!(event_id, study, lane = worker.lane.as_str(), failure = %failure, "no answer");
             settle(&service, delivery, Some(arrival::row(&event)), failure).await;
         }
     }

@@ -76,7 +76,7 @@ async fn execute(command: Command) -> anyhow::Result<ExitCode> {
 fn start_logging(service: bool) {
     let quiet = if service { "info,lapin=off,sqlx=warn" } else { "warn,cspine_worker=info,lapin=off" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     if service { logs.json().flatten_event(true).init() } else { logs.without_time().with_target(false).init() }
 }
 

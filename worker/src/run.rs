@@ -206,15 +206,12 @@ fn consumer(service: &Service, purpose: &str, queues: Vec<Queue>, prefetch: usiz
     let consumer = Consumer::start(service.publisher.broker().clone(), options, service.stop.clone());
     let (health, mut state) = (service.health.clone(), consumer.state());
     let part = format!("rabbitmq.{purpose}");
-    health.down(&part, "starting");
+    health.expect(&part);
     tokio::spawn(async move {
-        loop {
+        while state.changed().await.is_ok() {
             match &*state.borrow_and_update() {
                 LinkState::Up => health.up(&part),
                 LinkState::Down(why) => health.down(&part, why),
-            }
-            if state.changed().await.is_err() {
-                return;
             }
         }
     });

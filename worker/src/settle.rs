@@ -43,6 +43,8 @@ async fn retry(service: &Service, delivery: Delivery, arrival: Option<Arrival>, 
     };
     // Confirmed first, then acknowledged: at worst it comes twice.
     if service.publish(again).await.is_ok() {
+        let event_id = identity(&delivery.body).map(|(_, id)| id);
+        tracing::info!(event_id, attempt = delivery.attempt, failure = %failure, "to be tried again");
         service.metrics.retried(reason);
         service.ack(delivery).await;
     }

@@ -46,7 +46,8 @@ impl Consumer {
     /// broker; what it took can still be worked on and acknowledged.
     pub fn start(broker: Broker, options: ConsumerOptions, stop: CancellationToken) -> Self {
         let (sender, deliveries) = mpsc::channel(usize::from(options.prefetch).max(1));
-        let (report, state) = watch::channel(LinkState::Down("not connected yet".into()));
+        let (report, mut state) = watch::channel(LinkState::Down("not connected yet".into()));
+        state.borrow_and_update();
         tokio::spawn(keep_consuming(broker, options, sender, report, stop));
         Self { deliveries, state }
     }
@@ -85,7 +86,7 @@ async fn keep_consuming(
             return;
         }
         let why = ended.map_or_else(|error| error.to_string(), |()| "the consumer was cancelled".into());
-        tracing::warn!(purpose = options.purpose, why, "not consuming; connecting again");
+        tracing::debug!(purpose = options.purpose, why, "not consuming; connecting again");
         report.send_replace(LinkState::Down(why));
         tokio::select! {
             () = backoff.wait() => {}

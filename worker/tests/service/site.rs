@@ -235,8 +235,11 @@ pub fn model() -> &'static Path {
         };
         let card = ModelCard::uncalibrated(preprocessing, "random weights");
         let bytes = Checkpoint { card, state: init::googlenet(7, 3).unwrap() }.write().unwrap();
-        let path = std::env::temp_dir().join(format!("cspine-worker-test-{}.safetensors", std::process::id()));
-        std::fs::write(&path, bytes).unwrap();
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("random-weights.safetensors");
+        // Another run may be reading it.
+        let whole = path.with_extension(std::process::id().to_string());
+        std::fs::write(&whole, bytes).unwrap();
+        std::fs::rename(whole, &path).unwrap();
         path
     })
 }
