@@ -3,6 +3,7 @@
 
 mod answers;
 mod away;
+mod classify;
 mod failures;
 mod site;
 mod stopping;
