@@ -150,9 +150,18 @@ pub async fn check_results(store: &Store, site: &Site) {
     assert_eq!(moves.len() as i64, count(store, "priority_changes").await, "each move was told of");
 }
 
+/// Waits until nothing waits anywhere, the retry ladder included.
+pub async fn drained(site: &Site) {
+    wait::until("the queues are empty", Duration::from_secs(60), async || (waiting(site) == 0).then_some(())).await;
+}
+
 /// Nothing waits anywhere. Only after the workers have stopped: what they hold is not counted.
 pub fn check_queues(site: &Site) {
+    assert_eq!(waiting(site), 0, "messages left in the queues");
+}
+
+fn waiting(site: &Site) -> u64 {
     let queues = ["arrivals", "infer.stat", "infer.routine", "status", "dead-letters", "unrouted"];
     let retries = ["retry.200", "retry.500", "retry.1000"];
-    assert_eq!(site.stranger.depth(&[&queues[..], &retries].concat()), 0, "messages left in the queues");
+    site.stranger.depth(&[&queues[..], &retries].concat())
 }

@@ -11,7 +11,7 @@ use cspine_tests::wait;
 use cspine_tests::worker::Site;
 use serde_json::{Value, json};
 
-use crate::accounting::{check_queues, check_tables, outcomes, settled};
+use crate::accounting::{check_queues, check_tables, drained, outcomes, settled};
 use crate::files::{Object, phantoms, pngs, read, store};
 use crate::traffic::Traffic;
 
@@ -44,6 +44,7 @@ async fn what_is_submitted_is_scored_explained_and_drawn() {
         );
     }
     // sent twice each, answered once each
+    drained(&site).await;
     worker.stop().await;
     assert_eq!(outcomes(&db.store).await, 4);
     check_queues(&site);
@@ -69,6 +70,7 @@ async fn a_parked_message_is_answered_once_its_object_is_there_and_it_is_sent_ag
     listed_as(&db.store, "1.2.3", "scored").await;
     let resolved = db.store.parked_get(parked.id).await.expect("the row").expect("the row");
     assert_eq!((resolved.resolution.as_deref(), resolved.resolved_by.as_deref()), (Some("resent"), Some("qa-7")));
+    drained(&site).await;
     worker.stop().await;
     check_queues(&site);
     site.clean_up();
@@ -99,6 +101,7 @@ async fn status_events_move_a_study_through_the_reading_room() {
     assert_eq!(listed_as(&db.store, "1.2.3", "scored").await.state, StudyState::Reading);
     output_of(&mut site.command(&["study", "finish", "1.2.3"]));
     assert!(db.store.worklist(10).await.expect("the list").is_empty());
+    drained(&site).await;
     worker.stop().await;
     check_queues(&site);
     site.clean_up();
