@@ -4,7 +4,7 @@ use cspine_tests::database::Database;
 use cspine_tests::wait;
 use cspine_tests::worker::Site;
 
-use crate::accounting::{RESULTS, check_queues, check_results, check_tables, outcomes, settled};
+use crate::accounting::{RESULTS, check_queues, check_results, check_tables, drained, outcomes, settled};
 use crate::traffic::Traffic;
 
 #[tokio::test]
@@ -30,6 +30,7 @@ async fn a_worker_killed_in_the_middle_five_times_loses_and_repeats_nothing() {
     }
     assert!(outcomes(&db.store).await < traffic.outcomes(), "the kills came too late to be in the middle");
     settled(&db.store, &traffic, Duration::from_secs(240)).await;
+    drained(&site).await;
     survivor.stop().await;
     victim.stop().await;
 

@@ -148,6 +148,7 @@ async fn a_worker_told_to_stop_finishes_what_it_holds_and_the_next_one_the_rest(
     assert!(outcomes(&db.store).await < traffic.outcomes(), "it was told too late");
     let second = site.start_worker("second");
     settled(&db.store, &traffic, 2 * SOON).await;
+    drained(&site).await;
     second.stop().await;
     check_tables(&db.store, &traffic).await;
     check_queues(&site);

@@ -5,7 +5,7 @@ use cspine_tests::stack::Stack;
 use cspine_tests::wait;
 use cspine_tests::worker::{Site, Worker};
 
-use crate::accounting::{RESULTS, check_queues, check_results, check_tables, outcomes, settled};
+use crate::accounting::{RESULTS, check_queues, check_results, check_tables, drained, outcomes, settled};
 use crate::traffic::Traffic;
 
 /// Postgres killed, the broker killed, the broker stopped and started, with work in flight each time.
@@ -36,6 +36,7 @@ async fn servers_that_die_in_the_middle_cost_nothing_but_time() {
     stack.rabbitmqctl(&["stop_app"]);
     stack.rabbitmqctl(&["start_app"]);
     settled(&db.store, &traffic, Duration::from_secs(240)).await;
+    drained(&site).await;
     worker.stop().await;
 
     check_tables(&db.store, &traffic).await;
@@ -57,6 +58,7 @@ async fn a_worker_started_before_its_servers_waits_and_goes_on_by_itself() {
     let traffic = Traffic::generate(4, 40, &site.objects());
     site.stranger.publish(&traffic.messages);
     settled(&db.store, &traffic, Duration::from_secs(120)).await;
+    drained(&site).await;
     worker.stop().await;
     check_tables(&db.store, &traffic).await;
     check_queues(&site);

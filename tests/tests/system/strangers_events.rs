@@ -3,7 +3,7 @@ use std::time::Duration;
 use cspine_tests::database::Database;
 use cspine_tests::worker::Site;
 
-use crate::accounting::{RESULTS, check_queues, check_results, check_tables, settled};
+use crate::accounting::{RESULTS, check_queues, check_results, check_tables, drained, settled};
 use crate::traffic::Traffic;
 
 #[tokio::test]
@@ -19,6 +19,7 @@ async fn three_hundred_events_of_a_stranger_are_all_accounted_for() {
     site.stranger.listen(RESULTS, &["finding.created", "study.reprioritised"]);
     site.stranger.publish(&traffic.messages);
     settled(&db.store, &traffic, Duration::from_secs(240)).await;
+    drained(&site).await;
     worker.stop().await;
 
     check_tables(&db.store, &traffic).await;
