@@ -36,12 +36,12 @@ pub fn head(seed: u64, classes: usize) -> Result<StateDict> {
     ]))
 }
 
-/// Normal values by the Box–Muller transform.
 fn normals(rng: &mut StdRng, count: usize, deviation: f32) -> Vec<f32> {
-    (0..count)
-        .map(|_| {
-            let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
-            deviation * ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
-        })
-        .collect()
+    (0..count).map(|_| deviation * normal(rng)).collect()
+}
+
+/// A standard normal value by the Box–Muller transform.
+pub(crate) fn normal(rng: &mut StdRng) -> f32 {
+    let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
+    ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
 }

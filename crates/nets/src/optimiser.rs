@@ -6,6 +6,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var};
 use rayon::prelude::*;
 
+use crate::activation::storage_values;
 use crate::layers::StateDict;
 
 /// Stochastic gradient descent with momentum, as PyTorch's: `v ← μ·v + g + λ·w`, `w ← w − η·v`.
@@ -66,13 +67,6 @@ fn slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut
     }
 }
 
-fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    let Some((start, end)) = layout.contiguous_offsets() else {
-        return Err(candle_core::Error::RequiresContiguous { op: "optimiser" });
-    };
-    Ok(&storage.as_slice::<f32>()?[start..end])
-}
-
 struct Gather {
     momentum: f32,
     decay: f32,
@@ -92,7 +86,7 @@ impl InplaceOp3 for Gather {
         w: &CpuStorage,
         lw: &Layout,
     ) -> Result<()> {
-        let (v, g, w) = (slice_mut(v, lv)?, slice(g, lg)?, slice(w, lw)?);
+        let (v, g, w) = (slice_mut(v, lv)?, storage_values(g, lg)?, storage_values(w, lw)?);
         v.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK)).zip(w.par_chunks(CHUNK)).for_each(|((v, g), w)| {
             for ((v, g), w) in v.iter_mut().zip(g).zip(w) {
                 *v = self.momentum * *v + g + self.decay * w;
@@ -112,7 +106,7 @@ impl InplaceOp2 for Add {
     }
 
     fn cpu_fwd(&self, w: &mut CpuStorage, lw: &Layout, v: &CpuStorage, lv: &Layout) -> Result<()> {
-        let (w, v) = (slice_mut(w, lw)?, slice(v, lv)?);
+        let (w, v) = (slice_mut(w, lw)?, storage_values(v, lv)?);
         w.par_chunks_mut(CHUNK).zip(v.par_chunks(CHUNK)).for_each(|(w, v)| {
             for (w, v) in w.iter_mut().zip(v) {
                 *w += self.factor * v;

@@ -3,10 +3,11 @@
 
 use candle_core::{Tensor, Var};
 use cspine_imaging::{Heatmap, resize};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
 use crate::ModelError;
+use crate::init::normal;
 
 /// The methods there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,9 +119,4 @@ fn nan_max(a: f32, b: f32) -> f32 {
 fn finite(values: Vec<f32>) -> Result<Map, ModelError> {
     let side = values.len().isqrt();
     if values.iter().all(|v| v.is_finite()) { Ok(Map { values, side }) } else { Err(ModelError::NotFinite) }
-}
-
-fn normal(rng: &mut StdRng) -> f32 {
-    let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
-    ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
 }
