@@ -25,6 +25,8 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<()> {
+    // SAFETY: this is the only thread.
+    unsafe { cspine_nets::keep_candle_to_one_thread() };
     match Cli::parse().command {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Fit(args) => fit::run(&args),

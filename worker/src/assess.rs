@@ -1,10 +1,7 @@
 //! From what the network sees to the answer.
 
-use std::time::{Duration, Instant};
-
-use cspine_domain::{Class, Reason, Sha256};
-use cspine_imaging::Heatmap;
-use cspine_nets::{Classifier, SaliencyMethod};
+use cspine_domain::{Reason, Sha256};
+use cspine_nets::{Classifier, Inference, SaliencyMethod};
 use cspine_store::{Answer, Saliency};
 
 use crate::failure::Failure;
@@ -15,20 +12,10 @@ use crate::prepare::Prepared;
 pub enum Assessment {
     /// The network's answer.
     Scored {
-        /// Calibrated, by class index.
-        probabilities: [f32; 3],
-        /// The class of the highest.
-        class: Class,
-        /// Whether the study is to be read sooner.
-        flagged: bool,
-        /// The class that the heatmap explains.
-        explained: Class,
-        /// None when not asked for.
-        heatmap: Option<Heatmap>,
+        /// What it said, and why.
+        inference: Inference,
         /// What else is to be known.
         mark: Option<Reason>,
-        /// Time in the network and, where it is known apart, in explaining.
-        took: (Duration, Duration),
     },
     /// No answer, and why. Never to be read as normal.
     NotAssessable(Reason),
@@ -47,17 +34,7 @@ pub fn assess(
         Prepared::Input { values, mark } => (values, mark),
         Prepared::NotAssessable(reason) => return Ok(Assessment::NotAssessable(reason)),
     };
-    let begin = Instant::now();
-    let inference = classifier.infer(&values, saliency)?;
-    Ok(Assessment::Scored {
-        probabilities: inference.probabilities,
-        class: inference.class,
-        flagged: inference.flagged,
-        explained: inference.explained,
-        heatmap: inference.heatmap,
-        mark,
-        took: (begin.elapsed(), Duration::ZERO),
-    })
+    Ok(Assessment::Scored { inference: classifier.infer(&values, saliency)?, mark })
 }
 
 impl Assessment {
@@ -65,7 +42,8 @@ impl Assessment {
     pub fn into_rows(self, method: SaliencyMethod) -> (Answer, Option<Saliency>) {
         match self {
             Assessment::NotAssessable(reason) => (Answer::NotAssessable(reason), None),
-            Assessment::Scored { probabilities, flagged, explained, heatmap, mark, .. } => {
+            Assessment::Scored { inference, mark } => {
+                let Inference { probabilities, flagged, explained, heatmap, .. } = inference;
                 let png = heatmap.map(|heatmap| heatmap.to_png().expect("a heatmap fills its width and height"));
                 let saliency = png.map(|heatmap_png| Saliency {
                     class: explained,

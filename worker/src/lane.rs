@@ -190,11 +190,9 @@ async fn work(
 
 fn infer(network: &Network, metrics: &crate::metrics::Metrics, prepared: Prepared) -> Result<Assessment, Failure> {
     let assessment = assess(&network.classifier, prepared, Some(network.saliency))?;
-    if let Assessment::Scored { took: (inferring, explaining), .. } = &assessment {
-        metrics.stage("infer", *inferring);
-        if !explaining.is_zero() {
-            metrics.stage("explain", *explaining);
-        }
+    if let Assessment::Scored { inference, .. } = &assessment {
+        metrics.stage("infer", inference.forward_time);
+        metrics.stage("explain", inference.explain_time);
     }
     Ok(assessment)
 }

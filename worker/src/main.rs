@@ -40,6 +40,8 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
+    // SAFETY: this is the only thread.
+    unsafe { cspine_nets::keep_candle_to_one_thread() };
     let command = Cli::parse().command;
     // Before the runtime: its threads would count against the child's limits.
     if matches!(command, Command::DecodeAlone) {

@@ -1,11 +1,11 @@
 //! `cargo bench -p cspine-nets`: GoogLeNet at 224 × 224, on as many threads as there are cores.
 //!
-//! The same work as `../shared/reference/peers.py --torch` times: compare only figures of one hour on an idle machine.
+//! The same work as `tests/peers/networks.py --torch` times: compare only figures of one hour on an idle machine.
 
 use std::time::{Duration, Instant};
 
 use candle_core::{DType, Device, Tensor};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group};
 use cspine_domain::{Class, Sha256};
 use cspine_imaging::Preprocessing;
 use cspine_nets::layers::Mode;
@@ -89,4 +89,10 @@ criterion_group! {
     config = Criterion::default().sample_size(15).measurement_time(Duration::from_secs(6)).warm_up_time(Duration::from_secs(1));
     targets = inference, training
 }
-criterion_main!(benches);
+
+fn main() {
+    // SAFETY: this is the only thread.
+    unsafe { cspine_nets::keep_candle_to_one_thread() };
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

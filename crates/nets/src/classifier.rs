@@ -1,6 +1,7 @@
 //! A model in service: logits, the design's answer, and what it rests on.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor, Var};
 use cspine_domain::{Class, Sha256};
@@ -38,6 +39,10 @@ pub struct Inference {
     pub explained: Class,
     /// The saliency map at the network's resolution, if one was asked for.
     pub heatmap: Option<Heatmap>,
+    /// How long the pass to the logits took.
+    pub forward_time: Duration,
+    /// How long the saliency map took on top of that; zero when none was asked for.
+    pub explain_time: Duration,
 }
 
 impl Classifier {
@@ -86,15 +91,16 @@ impl Classifier {
     /// The answer for one input `[3, size, size]`.
     pub fn infer(&self, input: &[f32], method: Option<SaliencyMethod>) -> Result<Inference, ModelError> {
         self.check(input)?;
+        let begin = Instant::now();
         let Some(method) = method else {
             let logits = self.logits(&[input.to_vec()])?[0];
-            return Ok(self.answer(logits));
+            return Ok(self.answer(logits, begin.elapsed()));
         };
         let images = Var::from_tensor(&self.images(input.to_vec(), 1)?)?;
         let activations = self.net.activations(images.as_tensor(), Mode::Differentiate)?;
         let outputs = self.head(&activations.map_5b)?;
         let row = outputs.get(0)?.to_vec1::<f32>()?;
-        let mut answer = self.answer(finite([row[0], row[1], row[2]])?);
+        let mut answer = self.answer(finite([row[0], row[1], row[2]])?, begin.elapsed());
         let score = outputs.get(0)?.get(answer.explained.index())?;
         let map = match method {
             SaliencyMethod::Gradient => saliency::gradient(&score, &images)?,
@@ -107,6 +113,7 @@ impl Classifier {
             }
         };
         answer.heatmap = Some(map.heatmap(self.card.preprocessing.size)?);
+        answer.explain_time = begin.elapsed() - answer.forward_time;
         Ok(answer)
     }
 
@@ -139,14 +146,15 @@ impl Classifier {
         Ok(self.fc_bias.to_vec1()?)
     }
 
-    fn answer(&self, logits: [f32; Class::COUNT]) -> Inference {
+    fn answer(&self, logits: [f32; Class::COUNT], forward_time: Duration) -> Inference {
         let probabilities = self.card.probabilities(logits);
         let [dislocation, fracture, normal] = probabilities;
         let flagged = dislocation + fracture >= self.card.operating_point;
         let injury = if dislocation >= fracture { Class::Dislocation } else { Class::Fracture };
         let class = if normal > dislocation.max(fracture) { Class::Normal } else { injury };
         let explained = if flagged { injury } else { class };
-        Inference { logits, probabilities, class, flagged, explained, heatmap: None }
+        let explain_time = Duration::ZERO;
+        Inference { logits, probabilities, class, flagged, explained, heatmap: None, forward_time, explain_time }
     }
 
     fn head(&self, maps: &Tensor) -> candle_core::Result<Tensor> {

@@ -10,7 +10,7 @@ use candle_core::{Result, Tensor};
 
 use crate::kernels::conv::Window;
 use crate::kernels::pool::MaxPool;
-use crate::layers::{Chain, Inception, Layer, LayerShape, Mode, Stage};
+use crate::layers::{Chain, Inception, Layer, LayerShape, Mode, Stage, channels_last};
 
 /// Channels of the last feature map, and length of the feature vector.
 pub const FEATURES: usize = 1024;
@@ -108,7 +108,7 @@ impl<L: Layer> GoogLeNet<L> {
     /// The pass from images `[n, 3, h, w]`, normalised as the model card says. A gradient by the images needs them to be
     /// a Candle variable, a gradient by the weights nothing.
     pub fn activations(&self, images: &Tensor, mode: Mode) -> Result<Activations> {
-        let mut x = images.permute((0, 2, 3, 1))?.contiguous()?;
+        let mut x = channels_last(images)?;
         let mut top = mode;
         if let Mode::Train { .. } = mode {
             // Candle passes gradients on only to where a variable is.

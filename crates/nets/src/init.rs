@@ -28,12 +28,16 @@ pub fn googlenet(seed: u64, classes: usize) -> Result<StateDict> {
 
 /// A fresh head: `fc.weight` normal with deviation 0.01, `fc.bias` zero.
 pub fn head(seed: u64, classes: usize) -> Result<StateDict> {
-    let mut rng = StdRng::seed_from_u64(seed ^ 0x4845_4144);
-    let weights = normals(&mut rng, classes * FEATURES, 0.01);
     Ok(StateDict::from([
-        ("fc.weight".to_owned(), Tensor::from_vec(weights, (classes, FEATURES), &Device::Cpu)?),
+        ("fc.weight".to_owned(), normal_matrix(seed ^ 0x4845_4144, (classes, FEATURES), 0.01)?),
         ("fc.bias".to_owned(), Tensor::zeros(classes, candle_core::DType::F32, &Device::Cpu)?),
     ]))
+}
+
+/// A matrix of independent normal values of mean zero. The same seed gives the same values.
+pub fn normal_matrix(seed: u64, dims: (usize, usize), deviation: f32) -> Result<Tensor> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    Tensor::from_vec(normals(&mut rng, dims.0 * dims.1, deviation), dims, &Device::Cpu)
 }
 
 fn normals(rng: &mut StdRng, count: usize, deviation: f32) -> Vec<f32> {

@@ -20,6 +20,7 @@ pub mod layers;
 mod learner;
 pub mod optimiser;
 pub mod saliency;
+mod threads;
 
 pub use card::ModelCard;
 pub use checkpoint::Checkpoint;
@@ -27,3 +28,4 @@ pub use classifier::{Classifier, Inference};
 pub use error::ModelError;
 pub use learner::Learner;
 pub use saliency::SaliencyMethod;
+pub use threads::keep_candle_to_one_thread;

@@ -107,7 +107,10 @@ impl Pupil {
         if file.exists() {
             return Self::load(&file);
         }
-        Self::from_parts(&init::googlenet(args.seed, Class::COUNT)?, None, None, 0)
+        let mut state = init::googlenet(args.seed, Class::COUNT)?;
+        state.insert("place.weight".into(), init::normal_matrix(args.seed ^ 0x504C, (MAP_4E, 2), 0.01)?);
+        state.insert("place.bias".into(), Tensor::full(-3f32, 2, &Device::Cpu)?);
+        Self::from_parts(&state, None, None, 0)
     }
 
     fn from_parts(
@@ -117,12 +120,10 @@ impl Pupil {
         step: u64,
     ) -> Result<Self> {
         let learner = Learner::new(state)?;
-        let place = |name: &str, fresh: Tensor| match state.get(name) {
-            Some(saved) => Var::from_tensor(saved),
-            None => Var::from_tensor(&fresh),
+        let place = |name: &str| {
+            Ok::<_, anyhow::Error>(Var::from_tensor(state.get(name).context("the checkpoint has no head by place")?)?)
         };
-        let place_weight = place("place.weight", Tensor::randn(0f32, 0.01, (MAP_4E, 2), &Device::Cpu)?)?;
-        let place_bias = place("place.bias", Tensor::full(-3f32, 2, &Device::Cpu)?)?;
+        let (place_weight, place_bias) = (place("place.weight")?, place("place.bias")?);
         let mut parameters = learner.parameters();
         parameters.push(("place.weight".into(), place_weight.clone()));
         parameters.push(("place.bias".into(), place_bias.clone()));

@@ -106,26 +106,19 @@ fn answer(args: &ClassifyArgs, classifier: &Classifier, file: &Path, number: usi
             answer["probabilities"] = Value::Null;
             answer["saliency"] = Value::Null;
         }
-        Assessment::Scored {
-            probabilities: [dislocation, fracture, normal],
-            class,
-            flagged,
-            explained,
-            heatmap,
-            mark,
-            took,
-        } => {
-            answer["verdict"] = json!(Verdict::from(class));
+        Assessment::Scored { inference, mark } => {
+            let [dislocation, fracture, normal] = inference.probabilities;
+            answer["verdict"] = json!(Verdict::from(inference.class));
             answer["reason"] = json!(mark);
-            answer["flagged"] = json!(flagged);
+            answer["flagged"] = json!(inference.flagged);
             answer["probabilities"] = json!({ "dislocation": dislocation, "fracture": fracture, "normal": normal });
-            answer["timings_ms"]["infer"] = json!(milliseconds(took.0));
-            answer["timings_ms"]["explain"] = json!(milliseconds(took.1));
-            answer["saliency"] = match (&args.saliency_dir, heatmap) {
+            answer["timings_ms"]["infer"] = json!(milliseconds(inference.forward_time));
+            answer["timings_ms"]["explain"] = json!(milliseconds(inference.explain_time));
+            answer["saliency"] = match (&args.saliency_dir, inference.heatmap) {
                 (Some(folder), Some(heatmap)) => {
                     let written = Written { folder, name: name(file, number) };
                     let paths = written.write(&bytes, &heatmap, &rules).map_err(Problem::Ours)?;
-                    json!({ "class": explained, "method": args.saliency.as_str(), "heatmap": paths.0, "overlay": paths.1 })
+                    json!({ "class": inference.explained, "method": args.saliency.as_str(), "heatmap": paths.0, "overlay": paths.1 })
                 }
                 _ => Value::Null,
             };

@@ -1,6 +1,24 @@
-//! Moving channels between activations.
+//! Moving values between layouts and activations.
 
 use rayon::prelude::*;
+
+/// Each image of `x` from `[rows, columns]` to `[columns, rows]`.
+pub fn transpose(x: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    /// Columns a task takes: its reads and writes stay in the first cache.
+    const RUN: usize = 1024;
+    let mut out = vec![0.0f32; x.len()];
+    let image = (rows * columns).max(1);
+    for (out, x) in out.chunks_mut(image).zip(x.chunks(image)) {
+        out.par_chunks_mut(rows * RUN).enumerate().for_each(|(task, out)| {
+            for (i, target) in out.chunks_mut(rows).enumerate() {
+                for (row, value) in target.iter_mut().enumerate() {
+                    *value = x[row * columns + task * RUN + i];
+                }
+            }
+        });
+    }
+    out
+}
 
 /// Joins activations of the same pixels along their channels.
 pub fn join(parts: &[(&[f32], usize)]) -> Vec<f32> {

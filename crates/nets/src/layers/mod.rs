@@ -4,11 +4,13 @@
 //! layers is one Candle op ([`Chain`]), and inside it gradients are handed from layer to layer.
 
 mod chain;
+mod channels_last;
 mod conv_norm;
 mod frozen;
 mod inception;
 
 pub use chain::{Chain, Mode, Stage};
+pub use channels_last::channels_last;
 pub use conv_norm::{ConvNorm, NORM_EPS};
 pub use frozen::FrozenConv;
 pub use inception::Inception;
