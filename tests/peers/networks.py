@@ -32,6 +32,7 @@ def uniform(name: str, count: int) -> np.ndarray:
         z = z ^ (z >> np.uint64(31))
     return ((z >> np.uint64(40)).astype(np.float64) / (1 << 24)).astype(np.float32)
 
+
 BLOCKS = [
     ("3a", 192, 64, 96, 128, 16, 32, 32), ("3b", 256, 128, 128, 192, 32, 96, 64),
     ("4a", 480, 192, 96, 208, 16, 48, 64), ("4b", 512, 160, 112, 224, 24, 64, 64),
