@@ -139,19 +139,23 @@ fn a_pools_gradient_goes_to_the_first_largest_value() {
         MaxPool { kernel: 2, stride: 2, padding: 0 },
         MaxPool { kernel: 3, stride: 1, padding: 1 },
     ] {
-        let e = Extent { images: 2, height: 9, width: 8, channels: 5 };
+        // Whole vectors of every width, and some channels over.
+        let e = Extent { images: 2, height: 9, width: 8, channels: 21 };
         // Far apart, so that no small step changes which is largest.
         let mut x: Vec<f32> = (0..e.len()).map(|i| ((i * 7919) % e.len()) as f32 * 0.01).collect();
-        let (y, out) = pool.forward(&x, e);
+        let gradient = |x: &[f32], dy: &[f32]| {
+            let mut dx = vec![0.0; x.len()];
+            pool.add_gradient(&mut dx, e, &pool.forward(x, e).places, dy);
+            dx
+        };
+        let out = pool.output(e);
         let dy = noise(3, out.len());
-        let dx = pool.backward(&x, e, &y, &dy);
-        assert_gradient(&x, &dx, 0.004, |x| dot(&pool.forward(x, e).0, &dy));
+        assert_gradient(&x, &gradient(&x, &dy), 0.004, |x| dot(&pool.forward(x, e).values, &dy));
         // All alike: torch gives each window's gradient to its first pixel.
         x.fill(1.0);
-        let (y, _) = pool.forward(&x, e);
-        let dx = pool.backward(&x, e, &y, &vec![1.0; y.len()]);
+        let dx = gradient(&x, &vec![1.0; out.len()]);
         let mut expected = vec![0.0; x.len()];
-        for (i, _) in y.iter().enumerate() {
+        for i in 0..out.len() {
             let (n, rest) = (i / (out.height * out.width * e.channels), i % (out.height * out.width * e.channels));
             let (oy, ox, c) = (rest / (out.width * e.channels), rest / e.channels % out.width, rest % e.channels);
             let (iy, ix) =
@@ -159,6 +163,18 @@ fn a_pools_gradient_goes_to_the_first_largest_value() {
             expected[((n * e.height + iy) * e.width + ix) * e.channels + c] += 1.0;
         }
         assert_eq!(dx, expected);
+    }
+}
+
+#[test]
+fn a_pool_hands_a_nan_on_from_wherever_in_its_window() {
+    let pool = MaxPool { kernel: 3, stride: 1, padding: 1 };
+    let e = Extent { images: 1, height: 3, width: 3, channels: 21 };
+    for at in 0..9 {
+        let mut x = noise(at as u64, e.len());
+        x[at * e.channels..][..e.channels].fill(f32::NAN);
+        let middle = &pool.forward(&x, e).values[4 * e.channels..][..e.channels];
+        assert!(middle.iter().all(|y| y.is_nan()), "{at}");
     }
 }
 

@@ -97,24 +97,31 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Packs `value(tap, k, column)`.
-    fn new(taps: usize, k: usize, columns: usize, value: impl Fn(usize, usize, usize) -> f32 + Sync) -> Self {
+    /// Packs `weights[row(tap, k) + column(j)]`.
+    fn new(
+        weights: &[f32],
+        [taps, k, columns]: [usize; 3],
+        row: impl Fn(usize, usize) -> usize + Sync,
+        column: impl Fn(usize) -> usize,
+    ) -> Self {
         let isa = Isa::detect();
         let lanes = isa.lanes();
         let groups = groups(columns, lanes);
         let depth = taps * k;
         let mut panels = vec![0.0; depth * columns.next_multiple_of(lanes)];
-        let base = SharedMut(panels.as_mut_ptr());
-        groups.par_iter().for_each(|group| {
+        let offsets: Vec<usize> = (0..columns).map(column).collect();
+        let mut rest = panels.as_mut_slice();
+        let panels_of: Vec<(&Columns, &mut [f32])> = groups
+            .iter()
+            .map(|group| (group, rest.split_off_mut(..depth * group.vectors * lanes).expect("a panel each")))
+            .collect();
+        panels_of.into_par_iter().for_each(|(group, panel)| {
             let width = group.vectors * lanes;
-            for tap in 0..taps {
-                for i in 0..k {
-                    for j in 0..width.min(columns - group.start) {
-                        // SAFETY: each group has its own run of depth × width values.
-                        unsafe {
-                            *base.at(depth * group.start + (tap * k + i) * width + j) = value(tap, i, group.start + j);
-                        }
-                    }
+            let offsets = &offsets[group.start..columns.min(group.start + width)];
+            for (i, line) in panel.chunks_exact_mut(width).enumerate() {
+                let weights = &weights[row(i / k, i % k)..];
+                for (value, offset) in line.iter_mut().zip(offsets) {
+                    *value = weights[*offset];
                 }
             }
         });
@@ -125,7 +132,8 @@ impl Packed {
     /// Weights `[out, in, kernel, kernel]` for the forward pass.
     pub fn forward(weights: &[f32], [outs, ins, kernel]: [usize; 3]) -> Self {
         assert_eq!(weights.len(), outs * ins * kernel * kernel);
-        Self::new(kernel, kernel * ins, outs, |y, i, o| weights[((o * ins + i % ins) * kernel + y) * kernel + i / ins])
+        let row = |y, i| (i % ins * kernel + y) * kernel + i / ins;
+        Self::new(weights, [kernel, kernel * ins, outs], row, |o| o * ins * kernel * kernel)
     }
 
     /// The same weights for [`input_gradient`].
@@ -136,18 +144,15 @@ impl Packed {
     /// Turned and transposed: a stride-1 convolution by them is the input gradient.
     fn turned(weights: &[f32], [outs, ins, kernel]: [usize; 3]) -> Self {
         assert_eq!(weights.len(), outs * ins * kernel * kernel);
-        Self::new(kernel, kernel * outs, ins, |y, i, c| {
-            weights[(((i % outs) * ins + c) * kernel + kernel - 1 - y) * kernel + kernel - 1 - i / outs]
-        })
+        let row = |y, i| (i % outs * ins * kernel + kernel - 1 - y) * kernel + kernel - 1 - i / outs;
+        Self::new(weights, [kernel, kernel * outs, ins], row, |c| c * kernel * kernel)
     }
 
     /// As a matrix `[out, kernel × kernel × in]`: the product is the gradient of im2col's columns.
     fn columns(weights: &[f32], [outs, ins, kernel]: [usize; 3]) -> Self {
         assert_eq!(weights.len(), outs * ins * kernel * kernel);
-        Self::new(1, outs, kernel * kernel * ins, |_, o, j| {
-            let (tap, c) = (j / ins, j % ins);
-            weights[(o * ins + c) * kernel * kernel + tap]
-        })
+        let column = |j| j % ins * kernel * kernel + j / ins;
+        Self::new(weights, [1, outs, kernel * kernel * ins], |_, o| o * ins * kernel * kernel, column)
     }
 
     /// Sets the biases, one a column.

@@ -28,6 +28,7 @@ impl Isa {
                     && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512bw")
                 {
                     return Isa::Avx512;
                 }
@@ -64,7 +65,30 @@ pub fn vectorised<R>(body: impl FnOnce() -> R) -> R {
     }
 }
 
-/// The few operations a tile needs. All are `unsafe`: the caller has checked that the machine has the instructions.
+/// A loop written over [`Simd`].
+pub trait Kernel {
+    /// Does the work. To be `#[inline(always)]`, so that it is compiled for the instructions it is called with.
+    ///
+    /// # Safety
+    /// The machine has `S`'s instructions.
+    unsafe fn run<S: Simd>(self);
+}
+
+/// Runs a kernel on the machine's widest vectors.
+pub fn vector_kernel(kernel: impl Kernel) {
+    match Isa::detect() {
+        // SAFETY: `detect` found the instructions.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { x86::with_avx512(|| kernel.run::<Avx512>()) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { x86::with_avx2(|| kernel.run::<Avx2>()) },
+        // SAFETY: every machine has these.
+        _ => unsafe { kernel.run::<Portable>() },
+    }
+}
+
+/// The few operations the kernels need. All are `unsafe`: the caller has checked that the machine has the instructions.
 pub trait Simd {
     /// Values in a vector.
     const LANES: usize;
@@ -82,6 +106,12 @@ pub trait Simd {
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger of each lane and zero; a NaN stays, so that a broken input is noticed.
     unsafe fn relu(v: Self::V) -> Self::V;
+    /// Lane by lane `(x, x_tag)` where x is larger than y or a NaN, else `(y, y_tag)`.
+    unsafe fn larger(x: Self::V, x_tag: Self::V, y: Self::V, y_tag: Self::V) -> (Self::V, Self::V);
+    /// `LANES` whole numbers below 256, as bytes.
+    unsafe fn store_bytes(p: *mut u8, v: Self::V);
+    /// `sum`, plus `v` in the lanes whose byte is `byte`.
+    unsafe fn add_where(sum: Self::V, v: Self::V, bytes: *const u8, byte: u8) -> Self::V;
 }
 
 /// Eight lanes of plain Rust.
@@ -117,6 +147,23 @@ impl Simd for Portable {
     unsafe fn relu(v: Self::V) -> Self::V {
         v.map(|x| if x <= 0.0 { 0.0 } else { x })
     }
+    #[inline(always)]
+    unsafe fn larger(x: Self::V, x_tag: Self::V, y: Self::V, y_tag: Self::V) -> (Self::V, Self::V) {
+        let wins: [bool; 8] = std::array::from_fn(|i| x[i] > y[i] || x[i].is_nan());
+        let choose = |a: Self::V, b: Self::V| std::array::from_fn(|i| if wins[i] { a[i] } else { b[i] });
+        (choose(x, y), choose(x_tag, y_tag))
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(p: *mut u8, v: Self::V) {
+        // SAFETY: the caller's promise.
+        unsafe { p.cast::<[u8; 8]>().write_unaligned(v.map(|x| x as u8)) }
+    }
+    #[inline(always)]
+    unsafe fn add_where(sum: Self::V, v: Self::V, bytes: *const u8, byte: u8) -> Self::V {
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { bytes.cast::<[u8; 8]>().read_unaligned() };
+        std::array::from_fn(|i| sum[i] + if bytes[i] == byte { v[i] } else { 0.0 })
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -128,7 +175,7 @@ mod x86 {
 
     use super::Simd;
 
-    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx2,fma")]
+    #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
     pub fn with_avx512<R>(body: impl FnOnce() -> R) -> R {
         body()
     }
@@ -168,6 +215,24 @@ mod x86 {
         unsafe fn relu(v: Self::V) -> Self::V {
             unsafe { _mm512_max_ps(_mm512_setzero_ps(), v) }
         }
+        #[inline(always)]
+        unsafe fn larger(x: Self::V, x_tag: Self::V, y: Self::V, y_tag: Self::V) -> (Self::V, Self::V) {
+            unsafe {
+                let wins = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, y) | _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x);
+                (_mm512_mask_blend_ps(wins, y, x), _mm512_mask_blend_ps(wins, y_tag, x_tag))
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_bytes(p: *mut u8, v: Self::V) {
+            unsafe { _mm_storeu_si128(p.cast(), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(v))) }
+        }
+        #[inline(always)]
+        unsafe fn add_where(sum: Self::V, v: Self::V, bytes: *const u8, byte: u8) -> Self::V {
+            unsafe {
+                let lanes = _mm_cmpeq_epi8_mask(_mm_loadu_si128(bytes.cast()), _mm_set1_epi8(byte as i8));
+                _mm512_mask_add_ps(sum, lanes, sum, v)
+            }
+        }
     }
 
     /// Eight lanes with fused multiply-add.
@@ -199,6 +264,29 @@ mod x86 {
         #[inline(always)]
         unsafe fn relu(v: Self::V) -> Self::V {
             unsafe { _mm256_max_ps(_mm256_setzero_ps(), v) }
+        }
+        #[inline(always)]
+        unsafe fn larger(x: Self::V, x_tag: Self::V, y: Self::V, y_tag: Self::V) -> (Self::V, Self::V) {
+            unsafe {
+                let wins = _mm256_or_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(x, y), _mm256_cmp_ps::<_CMP_UNORD_Q>(x, x));
+                (_mm256_blendv_ps(y, x, wins), _mm256_blendv_ps(y_tag, x_tag, wins))
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_bytes(p: *mut u8, v: Self::V) {
+            unsafe {
+                let wide = _mm256_cvttps_epi32(v);
+                let words = _mm_packus_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256::<1>(wide));
+                _mm_storel_epi64(p.cast(), _mm_packus_epi16(words, words));
+            }
+        }
+        #[inline(always)]
+        unsafe fn add_where(sum: Self::V, v: Self::V, bytes: *const u8, byte: u8) -> Self::V {
+            unsafe {
+                let lanes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes.cast()));
+                let equal = _mm256_cmpeq_epi32(lanes, _mm256_set1_epi32(i32::from(byte)));
+                _mm256_add_ps(sum, _mm256_and_ps(_mm256_castsi256_ps(equal), v))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::{Inception, Layer, Pass};
 use crate::activation::{Activation, tensor, with_values};
-use crate::kernels::pool::MaxPool;
+use crate::kernels::pool::{MaxPool, Pooled};
 
 /// One step of a chain.
 #[derive(Debug)]
@@ -22,7 +22,8 @@ pub enum Stage<L> {
 /// What a stage saved for its backward pass.
 enum StageSaved<L: Layer> {
     Conv(L::Saved),
-    Pool,
+    /// Where each of a pool's values came from.
+    Pool(Vec<u8>),
     Inception(Box<<Inception<L> as Layer>::Saved>),
 }
 
@@ -34,8 +35,8 @@ impl<L: Layer> Stage<L> {
                 (y, StageSaved::Conv(saved))
             }
             Stage::Pool(pool) => {
-                let (values, extent) = pool.forward(&x.values, x.extent);
-                (Activation { values, extent }, StageSaved::Pool)
+                let Pooled { values, places, extent } = pool.forward(&x.values, x.extent);
+                (Activation { values, extent }, StageSaved::Pool(places))
             }
             Stage::Inception(block) => {
                 let (y, saved) = block.forward(x, train)?;
@@ -54,9 +55,11 @@ impl<L: Layer> Stage<L> {
     ) -> Result<Option<Vec<f32>>> {
         match (self, saved) {
             (Stage::Conv(conv), StageSaved::Conv(saved)) => conv.backward(Pass { x, y, saved }, dy, wanted),
-            (Stage::Pool(pool), StageSaved::Pool) => {
-                Ok(wanted.then(|| pool.backward(&x.values, x.extent, &y.values, &dy)))
-            }
+            (Stage::Pool(pool), StageSaved::Pool(places)) => Ok(wanted.then(|| {
+                let mut dx = vec![0.0; x.extent.len()];
+                pool.add_gradient(&mut dx, x.extent, places, &dy);
+                dx
+            })),
             (Stage::Inception(block), StageSaved::Inception(saved)) => block.backward(Pass { x, y, saved }, dy, wanted),
             _ => unreachable!("a stage is handed what it saved"),
         }
@@ -98,6 +101,24 @@ impl<L: Layer> Chain<L> {
         x.contiguous()?.apply_op1(ChainOp { chain: Arc::clone(self), mode, trace: Mutex::default() })
     }
 
+    fn infer(&self, mut x: Activation) -> Result<Activation> {
+        for stage in &self.0 {
+            x = stage.forward(&x, false)?.0;
+        }
+        Ok(x)
+    }
+
+    /// Uses up a trace; the gradient by the input, unless it is not wanted.
+    fn backward(&self, trace: &mut Trace<L>, dy: Vec<f32>, input: bool) -> Result<Option<Vec<f32>>> {
+        let mut gradient = Some(dy);
+        for (i, stage) in self.0.iter().enumerate().rev() {
+            let (y, saved) = (trace.activations.pop(), trace.saved.pop());
+            let (Some(y), Some(saved), Some(dy)) = (y, saved, gradient) else { unreachable!("one trace a stage") };
+            gradient = stage.backward(&trace.activations[i], &y, &saved, dy, input || i > 0)?;
+        }
+        Ok(gradient)
+    }
+
     /// The smallest side of a square input that no window overhangs.
     fn check(&self, x: &Activation) -> Result<()> {
         let mut extent = x.extent;
@@ -125,20 +146,9 @@ struct ChainOp<L: Layer> {
     trace: Mutex<Option<Trace<L>>>,
 }
 
-impl<L: Layer> CustomOp1 for ChainOp<L> {
-    fn name(&self) -> &'static str {
-        "chain"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let mut x = Activation::from_storage(storage, layout)?;
-        self.chain.check(&x)?;
-        if self.mode == Mode::Infer {
-            for stage in &self.chain.0 {
-                x = stage.forward(&x, false)?.0;
-            }
-            return Ok(x.into_storage());
-        }
+impl<L: Layer> ChainOp<L> {
+    /// The result, with what a backward pass needs kept.
+    fn traced(&self, x: Activation) -> Result<Activation> {
         let train = self.mode != Mode::Differentiate;
         let mut trace = Trace { activations: vec![x], saved: Vec::new() };
         for stage in &self.chain.0 {
@@ -146,9 +156,23 @@ impl<L: Layer> CustomOp1 for ChainOp<L> {
             trace.activations.push(y);
             trace.saved.push(saved);
         }
-        let result = trace.activations[trace.saved.len()].clone().into_storage();
+        let result = trace.activations[trace.saved.len()].clone();
         *self.trace.lock().expect("no holder of this lock panics") = Some(trace);
         Ok(result)
+    }
+}
+
+impl<L: Layer> CustomOp1 for ChainOp<L> {
+    fn name(&self) -> &'static str {
+        "chain"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = Activation::from_storage(storage, layout)?;
+        self.chain.check(&x)?;
+        // A pool's thread finds its tasks at once; another would sleep and be woken at every kernel.
+        rayon::scope(|_| if self.mode == Mode::Infer { self.chain.infer(x) } else { self.traced(x) })
+            .map(Activation::into_storage)
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
@@ -156,12 +180,8 @@ impl<L: Layer> CustomOp1 for ChainOp<L> {
             candle_core::bail!("a chain has one backward pass for each forward pass that keeps a trace")
         };
         let input = self.mode != Mode::Train { input: false };
-        let mut gradient = Some(with_values(dy, <[f32]>::to_vec)?);
-        for (i, stage) in self.chain.0.iter().enumerate().rev() {
-            let (y, saved) = (trace.activations.pop(), trace.saved.pop());
-            let (Some(y), Some(saved), Some(dy)) = (y, saved, gradient) else { unreachable!("one trace a stage") };
-            gradient = stage.backward(&trace.activations[i], &y, &saved, dy, input || i > 0)?;
-        }
+        let dy = with_values(dy, <[f32]>::to_vec)?;
+        let gradient = rayon::scope(|_| self.chain.backward(&mut trace, dy, input))?;
         gradient.map(|values| tensor(values, x.shape())).transpose()
     }
 }

@@ -5,7 +5,7 @@ use candle_core::Result;
 use super::{Layer, Pass};
 use crate::activation::Activation;
 use crate::kernels::map;
-use crate::kernels::pool::MaxPool;
+use crate::kernels::pool::{MaxPool, Pooled};
 
 const POOL: MaxPool = MaxPool { kernel: 3, stride: 1, padding: 1 };
 
@@ -16,11 +16,12 @@ pub struct Inception<L> {
     pub layers: [L; 6],
 }
 
-/// The six outputs, what their layers saved, and the pooled input.
+/// The six outputs, what their layers saved, the pooled input and where each of its values came from.
 pub struct InceptionSaved<S> {
     outputs: [Activation; 6],
     saved: [S; 6],
     pooled: Activation,
+    places: Vec<u8>,
 }
 
 /// The layers whose outputs are joined, in order.
@@ -36,7 +37,7 @@ impl<L: Layer> Layer for Inception<L> {
         let (three, s2) = three.forward(&three_reduce, train)?;
         let (five_reduce, s3) = five_reduce.forward(x, train)?;
         let (five, s4) = five.forward(&five_reduce, train)?;
-        let (values, extent) = POOL.forward(&x.values, x.extent);
+        let Pooled { values, places, extent } = POOL.forward(&x.values, x.extent);
         let pooled = Activation { values, extent };
         let (projection, s5) = projection.forward(&pooled, train)?;
         let outputs = [one, three_reduce, three, five_reduce, five, projection];
@@ -44,11 +45,11 @@ impl<L: Layer> Layer for Inception<L> {
         let mut extent = x.extent;
         extent.channels = parts.iter().map(|(_, c)| c).sum();
         let joined = Activation { values: map::join(&parts), extent };
-        Ok((joined, InceptionSaved { outputs, saved: [s0, s1, s2, s3, s4, s5], pooled }))
+        Ok((joined, InceptionSaved { outputs, saved: [s0, s1, s2, s3, s4, s5], pooled, places }))
     }
 
     fn backward(&self, pass: Pass<'_, Self::Saved>, dy: Vec<f32>, wanted: bool) -> Result<Option<Vec<f32>>> {
-        let InceptionSaved { outputs, saved, pooled } = pass.saved;
+        let InceptionSaved { outputs, saved, pooled, places } = pass.saved;
         let layer = |i: usize, x: &Activation, dy: Vec<f32>| {
             let inner = Pass { x, y: &outputs[i], saved: &saved[i] };
             let dx = self.layers[i].backward(inner, dy, wanted || i == 2 || i == 4)?;
@@ -67,7 +68,7 @@ impl<L: Layer> Layer for Inception<L> {
         if !wanted {
             return Ok(None);
         }
-        map::add(&mut dx, &POOL.backward(&pass.x.values, pass.x.extent, &pooled.values, &dpooled));
+        POOL.add_gradient(&mut dx, pass.x.extent, places, &dpooled);
         Ok(Some(dx))
     }
 }
