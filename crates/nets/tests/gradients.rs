@@ -143,14 +143,13 @@ fn a_pools_gradient_goes_to_the_first_largest_value() {
         let e = Extent { images: 2, height: 9, width: 8, channels: 21 };
         // Far apart, so that no small step changes which is largest.
         let mut x: Vec<f32> = (0..e.len()).map(|i| ((i * 7919) % e.len()) as f32 * 0.01).collect();
-        let gradient = |x: &[f32], dy: &[f32]| {
-            let mut dx = vec![0.0; x.len()];
-            pool.add_gradient(&mut dx, e, &pool.forward(x, e).places, dy);
-            dx
-        };
+        let gradient = |x: &[f32], dy: &[f32]| pool.gradient(e, &pool.forward(x, e).places, dy);
         let out = pool.output(e);
         let dy = noise(3, out.len());
         assert_gradient(&x, &gradient(&x, &dy), 0.004, |x| dot(&pool.forward(x, e).values, &dy));
+        let mut onto = vec![1.0; x.len()];
+        pool.add_gradient(&mut onto, e, &pool.forward(&x, e).places, &dy);
+        assert!(onto.iter().zip(gradient(&x, &dy)).all(|(onto, dx)| (onto - dx - 1.0).abs() < 1e-5));
         // All alike: torch gives each window's gradient to its first pixel.
         x.fill(1.0);
         let dx = gradient(&x, &vec![1.0; out.len()]);

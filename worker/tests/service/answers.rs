@@ -170,3 +170,24 @@ async fn a_study_is_read_and_finished_by_its_status_events() {
     worker.stop().await;
     site.remove().await;
 }
+
+#[tokio::test]
+async fn a_study_that_waited_for_its_cap_is_raised_and_told_of_by_a_running_worker() {
+    let site = Site::new().await;
+    let worker = site.start(&["--sweep-every", "100ms"]);
+    let event = site.image(&png(63, 200));
+    site.publish(&event).await;
+    site.finding(&event).await;
+    let level = async || site.store().worklist(10).await.unwrap()[0].level;
+    let reprioritised = async || {
+        let told = "select count(*) from outbox where payload->>'type' like '%study.reprioritised%'";
+        sqlx::query_scalar::<_, i64>(told).fetch_one(site.store().pool()).await.unwrap()
+    };
+    assert_eq!((level().await, reprioritised().await), (3, 0));
+    let waited = "update studies set arrived_at = arrived_at - interval '241 minutes'";
+    sqlx::query(waited).execute(site.store().pool()).await.unwrap();
+    eventually("it is told of", async || (reprioritised().await == 1).then_some(())).await;
+    assert_eq!(level().await, 2);
+    worker.stop().await;
+    site.remove().await;
+}

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::site::{Site, eventually, png};
 
 /// `/readyz`: its status and body.
-async fn readyz(address: &str) -> Option<(u16, serde_json::Value)> {
+pub async fn readyz(address: &str) -> Option<(u16, serde_json::Value)> {
     let mut stream = TcpStream::connect(address).await.ok()?;
     stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: worker\r\nconnection: close\r\n\r\n").await.ok()?;
     let mut answer = String::new();
@@ -18,7 +18,7 @@ async fn readyz(address: &str) -> Option<(u16, serde_json::Value)> {
     Some((head.split(' ').nth(1)?.parse().ok()?, serde_json::from_str(body).ok()?))
 }
 
-fn free_address() -> String {
+pub fn free_address() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 

@@ -5,5 +5,6 @@ mod answers;
 mod away;
 mod classify;
 mod failures;
+mod model;
 mod site;
 mod stopping;

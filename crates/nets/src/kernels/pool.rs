@@ -72,9 +72,21 @@ impl MaxPool {
         Pooled { values, places, extent: out }
     }
 
-    /// Adds the gradient by the input to `dx`: each output's goes to the first of its window's largest values, as torch's
-    /// does.
+    /// The gradient by the input: each output's goes to the first of its window's largest values, as torch's does.
+    pub fn gradient(&self, extent: Extent, places: &[u8], dy: &[f32]) -> Vec<f32> {
+        let mut dx = vec![0.0f32; extent.len()];
+        self.give::<false>(&mut dx, extent, places, dy);
+        dx
+    }
+
+    /// Adds the gradient by the input to `dx`.
     pub fn add_gradient(&self, dx: &mut [f32], extent: Extent, places: &[u8], dy: &[f32]) {
+        self.give::<true>(dx, extent, places, dy);
+    }
+
+    /// `ONTO` what is in `dx`, or in its stead. Reading memory that was never written maps the kernel's page of zeros, and
+    /// the write after it costs every core a flush.
+    fn give<const ONTO: bool>(&self, dx: &mut [f32], extent: Extent, places: &[u8], dy: &[f32]) {
         let out = self.output(extent);
         let c = extent.channels;
         assert!((dx.len(), places.len(), dy.len()) == (extent.len(), out.len(), out.len()));
@@ -89,7 +101,7 @@ impl MaxPool {
                         windows.push((at, self.place((oy, ox), (iy, ix))));
                     }
                 }
-                vector_kernel(AddWon { dx, dy, places, windows: &windows });
+                vector_kernel(Won::<ONTO> { dx, dy, places, windows: &windows });
             }
         });
     }
@@ -145,8 +157,8 @@ impl Kernel for Largest<'_> {
     }
 }
 
-/// Adds to an input's pixel what the windows it lies in give it: those whose largest value it was.
-struct AddWon<'a> {
+/// What the windows that a pixel lies in give it: those whose largest value it was.
+struct Won<'a, const ONTO: bool> {
     dx: &'a mut [f32],
     dy: &'a [f32],
     places: &'a [u8],
@@ -154,7 +166,7 @@ struct AddWon<'a> {
     windows: &'a [(usize, u8)],
 }
 
-impl Kernel for AddWon<'_> {
+impl<const ONTO: bool> Kernel for Won<'_, ONTO> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let channels = self.dx.len();
@@ -165,7 +177,7 @@ impl Kernel for AddWon<'_> {
             // SAFETY: the caller has the instructions, and every access ends before `whole`.
             unsafe {
                 let dx = self.dx.as_mut_ptr().add(from);
-                let mut sum = S::load(dx);
+                let mut sum = if ONTO { S::load(dx) } else { S::zero() };
                 for &(at, place) in self.windows {
                     let won = self.places.as_ptr().add(at + from);
                     sum = S::add_where(sum, S::load(self.dy.as_ptr().add(at + from)), won, place);
@@ -174,11 +186,9 @@ impl Kernel for AddWon<'_> {
             }
         }
         for c in whole..channels {
-            for &(at, place) in self.windows {
-                if self.places[at + c] == place {
-                    self.dx[c] += self.dy[at + c];
-                }
-            }
+            let given = self.windows.iter().filter(|(at, place)| self.places[at + c] == *place);
+            let given: f32 = given.map(|(at, _)| self.dy[at + c]).sum();
+            self.dx[c] = if ONTO { self.dx[c] + given } else { given };
         }
     }
 }

@@ -55,11 +55,7 @@ impl<L: Layer> Stage<L> {
     ) -> Result<Option<Vec<f32>>> {
         match (self, saved) {
             (Stage::Conv(conv), StageSaved::Conv(saved)) => conv.backward(Pass { x, y, saved }, dy, wanted),
-            (Stage::Pool(pool), StageSaved::Pool(places)) => Ok(wanted.then(|| {
-                let mut dx = vec![0.0; x.extent.len()];
-                pool.add_gradient(&mut dx, x.extent, places, &dy);
-                dx
-            })),
+            (Stage::Pool(pool), StageSaved::Pool(places)) => Ok(wanted.then(|| pool.gradient(x.extent, places, &dy))),
             (Stage::Inception(block), StageSaved::Inception(saved)) => block.backward(Pass { x, y, saved }, dy, wanted),
             _ => unreachable!("a stage is handed what it saved"),
         }
