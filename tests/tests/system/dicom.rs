@@ -1,7 +1,7 @@
 use std::process::Command;
 
 use cspine_tests::python::peer;
-use cspine_tests::tools::output_of;
+use cspine_tests::tools::{binary, model, output_of};
 use serde_json::{Value, json};
 
 use crate::files::phantoms;
@@ -30,5 +30,21 @@ fn others_can_read_our_dicom_files() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && said.is_empty(), "dcmdump {}: {said}", file.display());
         assert!(String::from_utf8_lossy(&output.stdout).contains("BodyPartExamined"));
+    }
+}
+
+#[test]
+fn a_radiograph_gets_the_same_probabilities_as_png_and_as_dicom() {
+    let [png, dicom] = ["png", "dicom"].map(|format| {
+        let mut classify = Command::new(binary("cspine-worker"));
+        classify.args(["classify", "--json", "--model"]).arg(model()).args(phantoms(format, 448, 6));
+        output_of(&mut classify).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect::<Vec<Value>>()
+    });
+    assert_eq!((png.len(), dicom.len()), (18, 18));
+    for (png, dicom) in png.iter().zip(&dicom) {
+        for class in ["dislocation", "fracture", "normal"] {
+            let [p, q] = [png, dicom].map(|answer| answer["probabilities"][class].as_f64().expect("a probability"));
+            assert!((p - q).abs() < 1e-3, "{class} of {}: {p} as PNG, {q} as DICOM", png["file"]);
+        }
     }
 }
