@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What a user would pick instead of crates/nets: GoogLeNet's forward pass in ONNX Runtime and OpenVINO, and with --torch
+"""What a user would pick instead of crates/nets: GoogLeNet's and AlexNet's forward pass in ONNX Runtime and OpenVINO, and with --torch
 PyTorch's forward pass, saliency and training step, on this machine's cores.
 
     pip install numpy onnx onnxruntime openvino        # about 200 MB
     pip install torch torchvision                      # only for --torch, several GB
-    python networks.py [--threads 2] [--runs 15] [--torch] [--onnx OUT.onnx]
+    python networks.py [--threads 2] [--runs 15] [--torch] [--network googlenet|alexnet]
 
-Prints one JSON object a line: {"peer", "work", "batch", "median_ms", "min_ms"}; ms are per image.
+Prints one JSON object a line: {"peer", "network", "work", "batch", "median_ms", "min_ms"}; ms are per image.
 Compare only figures of one hour, on an idle machine, with those of `cargo bench -p cspine-nets`.
 """
 import argparse
@@ -42,28 +42,69 @@ BLOCKS = [
 ]
 
 
+class Graph:
+    """An ONNX graph in the making."""
+
+    def __init__(self):
+        self.nodes, self.weights = [], []
+
+    def node(self, kind, inputs, name, **attributes):
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
+        return name
+
+    def tensor(self, name, array):
+        from onnx import numpy_helper
+
+        self.weights.append(numpy_helper.from_array(array.astype(np.float32), name))
+        return name
+
+    def affine(self, x, name, dims, relu=True, **attributes):
+        """A convolution or, with two dims, a matrix, by its weights' dims [out, in, …]."""
+        fan_in = int(np.prod(dims[1:]))
+        w = (2 * uniform(name, dims[0] * fan_in) - 1) * np.sqrt(6 / fan_in)
+        b = 0.2 * uniform(name + ".bias", dims[0]) - 0.1
+        inputs = [x, self.tensor(name + ".w", w.reshape(dims)), self.tensor(name + ".b", b)]
+        kind = "Conv" if len(dims) == 4 else "Gemm"
+        y = self.node(kind, inputs, name, **(attributes if kind == "Conv" else {"transB": 1}))
+        return self.node("Relu", [y], name + ".relu") if relu else y
+
+    def conv(self, x, name, c_in, c_out, k, stride=1, pad=0):
+        return self.affine(x, name, [c_out, c_in, k, k], kernel_shape=[k, k], strides=[stride] * 2, pads=[pad] * 4)
+
+    def pool(self, x, name, k, stride, pad=0, ceil=0):
+        return self.node("MaxPool", [x], name, kernel_shape=[k, k], strides=[stride] * 2, pads=[pad] * 4, ceil_mode=ceil)
+
+    def model(self, y, side, classes):
+        from onnx import TensorProto, helper
+
+        graph = helper.make_graph(
+            self.nodes, "network",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, side, side])],
+            [helper.make_tensor_value_info(y, TensorProto.FLOAT, ["n", classes])], self.weights)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def alexnet_onnx(classes: int = 3):
+    """AlexNet as torchvision has it."""
+    graph = Graph()
+    conv, pool = graph.conv, graph.pool
+    x = pool(conv("x", "conv1", 3, 64, 11, 4, 2), "pool1", 3, 2)
+    x = pool(conv(x, "conv2", 64, 192, 5, 1, 2), "pool2", 3, 2)
+    x = conv(conv(conv(x, "conv3", 192, 384, 3, 1, 1), "conv4", 384, 256, 3, 1, 1), "conv5", 256, 256, 3, 1, 1)
+    x = graph.node("Flatten", [pool(x, "pool5", 3, 2)], "flat")
+    x = graph.affine(graph.affine(x, "fc6", [4096, 256 * 6 * 6]), "fc7", [4096, 4096])
+    return graph.model(graph.affine(x, "y", [classes, 4096], relu=False), 227, classes)
+
+
 def googlenet_onnx(classes: int = 3):
     """GoogLeNet as torchvision has it, batch norm folded into the convolutions."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    nodes, weights = [], []
-
-    def tensor(name, array):
-        weights.append(numpy_helper.from_array(array.astype(np.float32), name))
-        return name
-
-    def conv(x, name, c_in, c_out, k, stride=1, pad=0):
-        w = (2 * uniform(name, c_out * c_in * k * k) - 1) * np.sqrt(6 / (c_in * k * k))
-        b = 0.2 * uniform(name + ".bias", c_out) - 0.1
-        inputs = [x, tensor(name + ".w", w.reshape(c_out, c_in, k, k)), tensor(name + ".b", b)]
-        nodes.append(helper.make_node("Conv", inputs, [name], kernel_shape=[k, k], strides=[stride] * 2, pads=[pad] * 4))
-        nodes.append(helper.make_node("Relu", [name], [name + ".relu"]))
-        return name + ".relu"
+    graph = Graph()
+    conv = graph.conv
 
     def pool(x, name, k, stride, pad=0):
-        nodes.append(helper.make_node("MaxPool", [x], [name], kernel_shape=[k, k], strides=[stride] * 2, pads=[pad] * 4,
-                                      ceil_mode=int(pad == 0)))
-        return name
+        return graph.pool(x, name, k, stride, pad, ceil=int(pad == 0))
 
     x = pool(conv("x", "conv1", 3, 64, 7, 2, 3), "pool1", 3, 2)
     x = pool(conv(conv(x, "conv2", 64, 64, 1), "conv3", 64, 192, 3, 1, 1), "pool2", 3, 2)
@@ -78,17 +119,9 @@ def googlenet_onnx(classes: int = 3):
             conv(conv(x, name + ".3a", c_in, c5r, 1), name + ".3b", c5r, c5, 3, 1, 1),
             conv(pool(x, name + ".pool", 3, 1, 1), name + ".4", c_in, cp, 1),
         ]
-        nodes.append(helper.make_node("Concat", branches, [name], axis=1))
-        x = name
-    nodes.append(helper.make_node("GlobalAveragePool", [x], ["gap"]))
-    nodes.append(helper.make_node("Flatten", ["gap"], ["features"]))
-    fc = ((2 * uniform("fc", classes * 1024) - 1) / 32).reshape(1024, classes)
-    nodes.append(helper.make_node("MatMul", ["features", tensor("fc.w", fc)], ["y"]))
-    graph = helper.make_graph(
-        nodes, "googlenet",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 224, 224])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", classes])], weights)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        x = graph.node("Concat", branches, name, axis=1)
+    features = graph.node("Flatten", [graph.node("GlobalAveragePool", [x], "gap")], "features")
+    return graph.model(graph.affine(features, "y", [classes, 1024], relu=False), 224, classes)
 
 
 def timed(run, count):
@@ -102,9 +135,59 @@ def timed(run, count):
     return times
 
 
-def report(peer, work, batch, times):
-    print(json.dumps({"peer": peer, "work": work, "batch": batch,
+def report(peer, network, work, batch, times):
+    print(json.dumps({"peer": peer, "network": network, "work": work, "batch": batch,
                       "median_ms": round(float(np.median(times)) / batch, 2), "min_ms": round(min(times) / batch, 2)}), flush=True)
+
+
+def runtimes(network, model, side, args):
+    """ONNX Runtime and OpenVINO."""
+    import onnxruntime
+    import openvino
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = args.threads
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    core = openvino.Core()
+    for batch in (1, 8):
+        x = np.random.default_rng(0).standard_normal((batch, 3, side, side), dtype=np.float32)
+        times = timed(lambda: session.run(None, {"x": x}), args.runs)
+        report("onnxruntime " + onnxruntime.__version__, network, "forward", batch, times)
+        read = core.read_model(model=model)
+        read.reshape([batch, 3, side, side])
+        compiled = core.compile_model(read, "CPU", {
+            "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": args.threads})
+        times = timed(lambda: compiled(x), args.runs)
+        report("openvino " + openvino.__version__.split("-")[0], network, "forward", batch, times)
+
+
+def pytorch(network, net, side, args):
+    """PyTorch's forward pass, saliency and training step."""
+    import torch
+
+    name = "torch " + torch.__version__.split("+")[0]
+    net.eval()
+    with torch.inference_mode():
+        for batch in (1, 8):
+            x = torch.randn(batch, 3, side, side)
+            report(name, network, "forward", batch, timed(lambda: net(x), args.runs))
+    x = torch.randn(1, 3, side, side, requires_grad=True)
+
+    def saliency():
+        y = net(x)
+        torch.autograd.grad(y[0, y.argmax()], x)
+
+    report(name, network, "forward + input gradient", 1, timed(saliency, args.runs))
+    net.train()
+    x, y = torch.randn(10, 3, side, side), torch.zeros(10, dtype=torch.long)
+    sgd = torch.optim.SGD(net.parameters(), 1e-4, momentum=0.95)
+
+    def step():
+        sgd.zero_grad()
+        torch.nn.functional.cross_entropy(net(x), y).backward()
+        sgd.step()
+
+    report(name, network, "training step", 10, timed(step, max(3, args.runs // 3)))
 
 
 def main():
@@ -112,56 +195,21 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--torch", action="store_true")
-    parser.add_argument("--onnx", help="also write the ONNX model here")
+    parser.add_argument("--network", choices=["googlenet", "alexnet"], help="only this one")
     args = parser.parse_args()
 
-    import onnxruntime
-    import openvino
+    for network, onnx, side in (("googlenet", googlenet_onnx, 224), ("alexnet", alexnet_onnx, 227)):
+        if args.network not in (None, network):
+            continue
+        runtimes(network, onnx().SerializeToString(), side, args)
+        if args.torch:
+            import torch
+            from torchvision import models
 
-    model = googlenet_onnx().SerializeToString()
-    if args.onnx:
-        open(args.onnx, "wb").write(model)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = args.threads
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    core = openvino.Core()
-    for batch in (1, 8):
-        x = np.random.default_rng(0).standard_normal((batch, 3, 224, 224), dtype=np.float32)
-        report("onnxruntime " + onnxruntime.__version__, "forward", batch, timed(lambda: session.run(None, {"x": x}), args.runs))
-        network = core.read_model(model=model)
-        network.reshape([batch, 3, 224, 224])
-        compiled = core.compile_model(network, "CPU", {
-            "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": args.threads})
-        report("openvino " + openvino.__version__.split("-")[0], "forward", batch, timed(lambda: compiled(x), args.runs))
-
-    if args.torch:
-        import torch
-        import torchvision
-
-        torch.set_num_threads(args.threads)
-        name = "torch " + torch.__version__.split("+")[0]
-        net = torchvision.models.googlenet(weights=None, aux_logits=False, init_weights=False, num_classes=3).eval()
-        with torch.inference_mode():
-            for batch in (1, 8):
-                x = torch.randn(batch, 3, 224, 224)
-                report(name, "forward", batch, timed(lambda: net(x), args.runs))
-        x = torch.randn(1, 3, 224, 224, requires_grad=True)
-
-        def saliency():
-            y = net(x)
-            torch.autograd.grad(y[0, y.argmax()], x)
-
-        report(name, "forward + input gradient", 1, timed(saliency, args.runs))
-        net.train()
-        x, y = torch.randn(10, 3, 224, 224), torch.zeros(10, dtype=torch.long)
-        sgd = torch.optim.SGD(net.parameters(), 1e-3, momentum=0.95)
-
-        def step():
-            sgd.zero_grad()
-            torch.nn.functional.cross_entropy(net(x), y).backward()
-            sgd.step()
-
-        report(name, "training step", 10, timed(step, max(3, args.runs // 3)))
+            torch.set_num_threads(args.threads)
+            make = {"googlenet": lambda: models.googlenet(weights=None, aux_logits=False, init_weights=False, num_classes=3),
+                    "alexnet": lambda: models.alexnet(weights=None, num_classes=3)}
+            pytorch(network, make[network](), side, args)
 
 
 if __name__ == "__main__":

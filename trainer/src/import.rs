@@ -11,10 +11,10 @@ use cspine_nets::import::{Head, Imported, Options, import};
 
 use crate::snapshot::write_atomically;
 
-/// Largest file that is read; torchvision's GoogLeNet with its auxiliary heads has 52 MB.
+/// Largest file that is read; torchvision's AlexNet has 244 MB.
 const BYTES_MAX: u64 = 1 << 30;
 
-/// Makes a model of torchvision's GoogLeNet weights: .pth (a state dict, old or new) or .safetensors.
+/// Makes a model of torchvision's GoogLeNet or AlexNet weights: .pth (a state dict, old or new) or .safetensors.
 ///
 /// The model is marked uncalibrated: temperature 1, operating point 0.5.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,9 +38,9 @@ pub struct ImportArgs {
     /// Which luminance was black and which white: full_range by the stored bit depth, percentile 0.5 and 99.5.
     #[arg(long, value_enum, default_value = "full_range")]
     pub intensity: IntensityArg,
-    /// Side of the network's input, pixels.
-    #[arg(long, default_value_t = 224, value_parser = clap::value_parser!(u32).range(32..=1024))]
-    pub size: u32,
+    /// Side of the network's input, pixels [default: 224, AlexNet 227]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(32..=1024))]
+    pub size: Option<u32>,
     /// Whether the network was fitted behind torchvision's transform_input, which is then folded into mean and deviation.
     /// By default if it has 1000 classes, as torchvision's ImageNet weights.
     #[arg(long, value_name = "BOOL")]
@@ -91,7 +91,8 @@ impl ImportArgs {
             seed: self.seed,
             transform_input: self.transform_input,
             // Mean and deviation are ImageNet's, which torchvision's networks expect.
-            preprocessing: Preprocessing { geometry, intensity, size: self.size, ..Preprocessing::default() },
+            size: self.size,
+            preprocessing: Preprocessing { geometry, intensity, ..Preprocessing::default() },
         }
     }
 }
@@ -99,7 +100,7 @@ impl ImportArgs {
 /// Writes the model and prints what became of the file's parts.
 ///
 /// # Errors
-/// If the file cannot be read, is no GoogLeNet, or the model cannot be written.
+/// If the file cannot be read, is neither network, or the model cannot be written.
 pub fn run(args: &ImportArgs) -> Result<()> {
     let file = args.file.display();
     let size = fs::metadata(&args.file).with_context(|| format!("cannot read {file}"))?.len();

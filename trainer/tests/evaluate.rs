@@ -6,7 +6,7 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use cspine_domain::Sha256;
 use cspine_imaging::{Limits, Preprocessing};
-use cspine_nets::{Checkpoint, Classifier, ModelCard, init};
+use cspine_nets::{Architecture, Checkpoint, Classifier, ModelCard, init};
 use cspine_trainer::dataset::{Dataset, load};
 use cspine_trainer::evaluate::{EvaluateArgs, run};
 use image::{GrayImage, Luma};
@@ -37,9 +37,11 @@ fn model(dataset: &Dataset) -> Checkpoint {
     let load = |example| load(example, &preprocessing, &Limits::default()).ok();
     let inputs = dataset.examples.iter().filter_map(load).map(|grey| preprocessing.normalise(&grey));
     let inputs: Vec<Vec<f32>> = inputs.collect();
-    let card = ModelCard::uncalibrated(preprocessing.clone(), "nothing: random weights");
-    let mut model =
-        Checkpoint { card: ModelCard { operating_point: 0.6, ..card }, state: init::googlenet(5, 3).unwrap() };
+    let card = ModelCard::uncalibrated(Architecture::GoogLeNet, preprocessing.clone(), "nothing: random weights");
+    let mut model = Checkpoint {
+        card: ModelCard { operating_point: 0.6, ..card },
+        state: init::network(Architecture::GoogLeNet, 5, 3).unwrap(),
+    };
     let logits = Classifier::new(&model, Sha256::of(b"not centred")).unwrap().logits(&inputs).unwrap();
     let mean = [0, 1, 2].map(|class| logits.iter().map(|z| z[class]).sum::<f32>() / logits.len() as f32);
     let steep = (&model.state["fc.weight"] * STEEP).unwrap();

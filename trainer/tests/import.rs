@@ -10,7 +10,7 @@ use clap::Parser;
 use cspine_domain::Sha256;
 use cspine_imaging::{Geometry, Intensity, Preprocessing};
 use cspine_nets::layers::StateDict;
-use cspine_nets::{Checkpoint, Classifier, ModelCard, init};
+use cspine_nets::{Architecture, Checkpoint, Classifier, ModelCard, init};
 use cspine_trainer::import::{ImportArgs, run};
 use tempfile::tempdir;
 
@@ -31,7 +31,7 @@ fn import(folder: &Path, bytes: &[u8], flags: &[&str]) -> Result<Checkpoint, Str
 
 /// torchvision's GoogLeNet of so many classes, at random, with what inference does not need.
 fn torchvision(classes: usize) -> StateDict {
-    let mut state = init::googlenet(3, classes).unwrap();
+    let mut state = init::network(Architecture::GoogLeNet, 3, classes).unwrap();
     let norms: Vec<String> =
         state.keys().filter_map(|name| name.strip_suffix("running_var").map(str::to_owned)).collect();
     for norm in norms {
@@ -143,7 +143,7 @@ fn every_format_gives_the_same_model() {
     let models = files.map(|file| import(folder.path(), &file, &[]).unwrap());
     assert_eq!(models[0].card, models[1].card);
     assert_eq!(models[0].card, models[2].card);
-    let own = init::googlenet(3, 3).unwrap();
+    let own = init::network(Architecture::GoogLeNet, 3, 3).unwrap();
     for model in &models {
         assert_eq!(differences(&own, &model.state), [""; 0]);
     }
@@ -164,18 +164,34 @@ fn an_imported_model_is_marked_uncalibrated_and_sees_images_as_the_paper_did() {
 }
 
 #[test]
+fn torchvisions_alexnet_keeps_all_but_its_head_and_sees_227_pixels_untransformed() {
+    let folder = tempdir().unwrap();
+    let theirs = init::network(Architecture::AlexNet, 3, 1000).unwrap();
+    let model = import(folder.path(), &zip_pth(&theirs), &["--seed", "7"]).unwrap();
+    let own: StateDict = theirs.into_iter().chain(init::head(Architecture::AlexNet, 7, 3).unwrap()).collect();
+    assert_eq!(differences(&own, &model.state), [""; 0]);
+    assert_eq!((model.card.architecture, model.card.preprocessing.size), (Architecture::AlexNet, 227));
+    assert_eq!(model.card.preprocessing.mean, Preprocessing::default().mean);
+    let refused = import(folder.path(), &zip_pth(&own), &["--size", "320"]).unwrap_err();
+    assert!(refused.contains("does not take inputs of this size"), "{refused}");
+}
+
+#[test]
 fn a_head_of_1000_classes_is_replaced_and_transform_input_folded() {
     let folder = tempdir().unwrap();
     let file = legacy_pth(&torchvision(1000));
     let model = import(folder.path(), &file, &["--seed", "7"]).unwrap();
-    let mut own = init::googlenet(3, 1000).unwrap();
-    own.extend(init::head(7, 3).unwrap());
+    let mut own = init::network(Architecture::GoogLeNet, 3, 1000).unwrap();
+    own.extend(init::head(Architecture::GoogLeNet, 7, 3).unwrap());
     assert_eq!(differences(&own, &model.state), [""; 0]);
     assert!(model.card.training.data.contains("head of 1000 classes is replaced by a fresh one (seed 7)"));
 
     // The same network on torchvision's own input, transformed as torchvision does, says the same.
     let imagenet = Preprocessing::default();
-    let plain = Checkpoint { card: ModelCard::uncalibrated(imagenet.clone(), "a test"), state: model.state.clone() };
+    let plain = Checkpoint {
+        card: ModelCard::uncalibrated(Architecture::GoogLeNet, imagenet.clone(), "a test"),
+        state: model.state.clone(),
+    };
     let (plain, folded) = (classifier(&plain), classifier(&model));
     let grey: Vec<f32> = (0..224 * 224).map(|i| ((i * 7919) % 1000) as f32 / 999.0).collect();
     let mut transformed = imagenet.normalise(&grey);
@@ -217,7 +233,7 @@ fn what_cannot_be_imported_is_refused_in_words() {
     let tensor = &whole["fc.bias"];
     let alexnet =
         BTreeMap::from(["features.0.weight", "classifier.6.weight"].map(|name| (name.to_owned(), tensor.clone())));
-    assert!(refusal(&alexnet, &[]).contains("this is torchvision's AlexNet; only GoogLeNet can be imported"));
+    assert!(refusal(&alexnet, &[]).contains("classifier.6.bias is missing"));
     assert!(import(folder.path(), b"<html>404</html>", &[]).unwrap_err().contains("neither a .pth file"));
     let model = import(folder.path(), &safetensors(&whole), &[]).unwrap().write().unwrap();
     assert!(import(folder.path(), &model, &[]).unwrap_err().contains("it is a model already"));

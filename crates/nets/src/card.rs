@@ -4,6 +4,8 @@ use cspine_domain::{Class, Sha256};
 use cspine_imaging::Preprocessing;
 use serde::{Deserialize, Serialize};
 
+use crate::architecture::Architecture;
+
 /// What a model file says of itself, as JSON under `card` in its safetensors metadata.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
@@ -26,14 +28,6 @@ pub struct ModelCard {
     pub evaluation: std::collections::BTreeMap<String, f64>,
 }
 
-/// The networks there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Architecture {
-    /// torchvision's GoogLeNet without auxiliary heads.
-    GoogLeNet,
-}
-
 /// Where a network comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Training {
@@ -49,9 +43,9 @@ pub struct Training {
 
 impl ModelCard {
     /// Of a network that nothing was calibrated for: temperature 1, operating point 0.5.
-    pub fn uncalibrated(preprocessing: Preprocessing, data: &str) -> Self {
+    pub fn uncalibrated(architecture: Architecture, preprocessing: Preprocessing, data: &str) -> Self {
         Self {
-            architecture: Architecture::GoogLeNet,
+            architecture,
             classes: Class::ALL.to_vec(),
             preprocessing,
             temperature: 1.0,
@@ -81,6 +75,9 @@ impl ModelCard {
         }
         if !(0.0..=1.0).contains(&self.operating_point) {
             return Some("the operating point is not between 0 and 1");
+        }
+        if !self.architecture.takes(self.preprocessing.size) {
+            return Some("the network does not take inputs of this size");
         }
         None
     }

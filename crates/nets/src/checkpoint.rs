@@ -7,8 +7,8 @@ use cspine_domain::Class;
 use safetensors::SafeTensors;
 
 use crate::ModelError;
+use crate::architecture::Architecture;
 use crate::card::ModelCard;
-use crate::googlenet::{FEATURES, layer_shapes};
 use crate::layers::StateDict;
 
 pub(crate) const CARD: &str = "card";
@@ -32,13 +32,13 @@ impl Checkpoint {
             return Err(ModelError::CardFault(fault));
         }
         let state: StateDict = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?.into_iter().collect();
-        check_shapes(&state, Class::COUNT)?;
+        check_shapes(card.architecture, &state, Class::COUNT)?;
         Ok(Self { card, state })
     }
 
     /// The bytes of a model file: the same card and weights give the same bytes.
     pub fn write(&self) -> Result<Vec<u8>, ModelError> {
-        check_shapes(&self.state, Class::COUNT)?;
+        check_shapes(self.card.architecture, &self.state, Class::COUNT)?;
         let card = serde_json::to_string(&self.card).map_err(ModelError::BadCard)?;
         let stored = self.as_stored()?;
         let metadata = HashMap::from([(CARD.to_owned(), card)]);
@@ -55,22 +55,9 @@ impl Checkpoint {
     }
 }
 
-/// The name and shape of every tensor of a GoogLeNet of `classes` classes.
-pub fn expected_shapes(classes: usize) -> Vec<(String, Vec<usize>)> {
-    let mut expected = vec![("fc.weight".to_owned(), vec![classes, FEATURES]), ("fc.bias".to_owned(), vec![classes])];
-    for layer in layer_shapes() {
-        let kernel = layer.window.kernel;
-        expected.push((format!("{}.conv.weight", layer.name), vec![layer.outs, layer.ins, kernel, kernel]));
-        for part in ["weight", "bias", "running_mean", "running_var"] {
-            expected.push((format!("{}.bn.{part}", layer.name), vec![layer.outs]));
-        }
-    }
-    expected
-}
-
 /// Holds a state dict against what the network needs: nothing missing, nothing over, every shape right, all finite.
-pub fn check_shapes(state: &StateDict, classes: usize) -> Result<(), ModelError> {
-    let expected = expected_shapes(classes);
+pub fn check_shapes(architecture: Architecture, state: &StateDict, classes: usize) -> Result<(), ModelError> {
+    let expected = architecture.tensors(classes);
     for (name, shape) in &expected {
         let tensor = state.get(name).ok_or_else(|| ModelError::Missing(name.clone()))?;
         if tensor.dims() != shape {

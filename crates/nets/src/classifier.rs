@@ -10,8 +10,8 @@ use cspine_imaging::Heatmap;
 use crate::ModelError;
 use crate::card::ModelCard;
 use crate::checkpoint::Checkpoint;
-use crate::googlenet::GoogLeNet;
-use crate::layers::{FrozenConv, Mode, get};
+use crate::layers::{Frozen, Mode, get};
+use crate::network::Network;
 use crate::saliency::{self, SaliencyMethod};
 
 /// A network with its batch norm folded in and its weights packed. Shared by threads; runs on the calling rayon pool.
@@ -19,9 +19,9 @@ use crate::saliency::{self, SaliencyMethod};
 pub struct Classifier {
     card: Arc<ModelCard>,
     sha256: Sha256,
-    net: Arc<GoogLeNet<FrozenConv>>,
-    fc_weight: Tensor,
-    fc_bias: Tensor,
+    net: Arc<Network<Frozen>>,
+    head_weight: Tensor,
+    head_bias: Tensor,
 }
 
 /// The answer for one image.
@@ -53,13 +53,14 @@ impl Classifier {
 
     /// Packs a checkpoint; `sha256` is that of its file.
     pub fn new(checkpoint: &Checkpoint, sha256: Sha256) -> Result<Self, ModelError> {
-        let state = &checkpoint.state;
+        let (state, architecture) = (&checkpoint.state, checkpoint.card.architecture);
+        let head = |part: &str| get(state, &format!("{}.{part}", architecture.head()));
         Ok(Self {
             card: Arc::new(checkpoint.card.clone()),
             sha256,
-            net: Arc::new(GoogLeNet::build(|shape| FrozenConv::new(shape, state))?),
-            fc_weight: get(state, "fc.weight")?,
-            fc_bias: get(state, "fc.bias")?,
+            net: Arc::new(Network::build(architecture, |shape| Frozen::new(shape, state))?),
+            head_weight: head("weight")?,
+            head_bias: head("bias")?,
         })
     }
 
@@ -83,8 +84,8 @@ impl Classifier {
             self.check(input)?;
             values.extend_from_slice(input);
         }
-        let activations = self.net.activations(&self.images(values, inputs.len())?, Mode::Infer)?;
-        let rows = self.head(&activations.map_5b)?.to_vec2::<f32>()?;
+        let maps = self.net.maps(&self.images(values, inputs.len())?, Mode::Infer)?;
+        let rows = self.head(&maps.last, Mode::Infer)?.to_vec2::<f32>()?;
         rows.into_iter().map(|row| finite([row[0], row[1], row[2]])).collect()
     }
 
@@ -97,15 +98,15 @@ impl Classifier {
             return Ok(self.answer(logits, begin.elapsed()));
         };
         let images = Var::from_tensor(&self.images(input.to_vec(), 1)?)?;
-        let activations = self.net.activations(images.as_tensor(), Mode::Differentiate)?;
-        let outputs = self.head(&activations.map_5b)?;
+        let last = self.net.maps(images.as_tensor(), Mode::Differentiate)?.last;
+        let outputs = self.head(&last, Mode::Differentiate)?;
         let row = outputs.get(0)?.to_vec1::<f32>()?;
         let mut answer = self.answer(finite([row[0], row[1], row[2]])?, begin.elapsed());
         let score = outputs.get(0)?.get(answer.explained.index())?;
         let map = match method {
             SaliencyMethod::Gradient => saliency::gradient(&score, &images)?,
             SaliencyMethod::GradCam => {
-                let maps = activations.map_5b.detach();
+                let maps = last.detach();
                 saliency::grad_cam(&maps, &self.gradient_by_maps(&maps, answer.explained)?)?
             }
             SaliencyMethod::SmoothGrad => {
@@ -121,29 +122,29 @@ impl Classifier {
     pub fn input_gradient(&self, input: &[f32], class: Class) -> Result<Vec<f32>, ModelError> {
         self.check(input)?;
         let images = Var::from_tensor(&self.images(input.to_vec(), 1)?)?;
-        let activations = self.net.activations(images.as_tensor(), Mode::Differentiate)?;
-        let score = self.head(&activations.map_5b)?.get(0)?.get(class.index())?;
+        let last = self.net.maps(images.as_tensor(), Mode::Differentiate)?.last;
+        let score = self.head(&last, Mode::Differentiate)?.get(0)?.get(class.index())?;
         saliency::by_images(&score, &images)
     }
 
-    /// The feature maps of one input after `inception5b`, `[1, h, w, 1024]`, and a class's gradient by them.
+    /// The last feature maps of one input, `[1, h, w, c]` (GoogLeNet's after `inception5b`), and a class's gradient by them.
     pub fn map_gradient(&self, input: &[f32], class: Class) -> Result<(Tensor, Tensor), ModelError> {
         self.check(input)?;
-        let maps = self.net.activations(&self.images(input.to_vec(), 1)?, Mode::Infer)?.map_5b;
+        let maps = self.net.maps(&self.images(input.to_vec(), 1)?, Mode::Infer)?.last;
         let gradient = self.gradient_by_maps(&maps, class)?;
         Ok((maps, gradient))
     }
 
     fn gradient_by_maps(&self, maps: &Tensor, class: Class) -> Result<Tensor, ModelError> {
         let maps = Var::from_tensor(&maps.detach())?;
-        let score = self.head(&maps)?.get(0)?.get(class.index())?;
+        let score = self.head(&maps, Mode::Differentiate)?.get(0)?.get(class.index())?;
         let gradients = score.backward()?;
         Ok(gradients.get(&maps).expect("the score depends on the maps").clone())
     }
 
     /// The head's bias, by class index.
     pub fn bias(&self) -> Result<Vec<f32>, ModelError> {
-        Ok(self.fc_bias.to_vec1()?)
+        Ok(self.head_bias.to_vec1()?)
     }
 
     fn answer(&self, logits: [f32; Class::COUNT], forward_time: Duration) -> Inference {
@@ -157,8 +158,8 @@ impl Classifier {
         Inference { logits, probabilities, class, flagged, explained, heatmap: None, forward_time, explain_time }
     }
 
-    fn head(&self, maps: &Tensor) -> candle_core::Result<Tensor> {
-        maps.mean((1, 2))?.matmul(&self.fc_weight.t()?)?.broadcast_add(&self.fc_bias)
+    fn head(&self, last: &Tensor, mode: Mode) -> candle_core::Result<Tensor> {
+        self.net.features(last, mode, Ok)?.matmul(&self.head_weight.t()?)?.broadcast_add(&self.head_bias)
     }
 
     fn images(&self, values: Vec<f32>, count: usize) -> candle_core::Result<Tensor> {

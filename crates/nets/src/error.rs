@@ -45,6 +45,9 @@ pub enum ModelError {
     /// Logits or a gradient that are no numbers.
     #[error("the network's output is not finite")]
     NotFinite,
+    /// A word for a network that there is not.
+    #[error("networks are googlenet and alexnet")]
+    UnknownArchitecture,
     /// A word for a saliency method that there is not.
     #[error("saliency methods are gradient, smoothgrad and gradcam")]
     UnknownSaliency,

@@ -4,33 +4,36 @@ use candle_core::{Device, Result, Tensor};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::googlenet::{FEATURES, layer_shapes};
-use crate::layers::StateDict;
+use crate::architecture::Architecture;
+use crate::layers::{LayerShape, StateDict};
 
-/// A GoogLeNet of `classes` classes: convolutions normal with variance 2 / fan-in (He et al. 2015), norms the identity,
-/// the head as by [`head`]. The same seed gives the same weights.
-pub fn googlenet(seed: u64, classes: usize) -> Result<StateDict> {
+/// A network of `classes` classes: convolutions and matrices normal with variance 2 / fan-in (He et al. 2015), norms the
+/// identity, biases zero, the head as by [`head`]. The same seed gives the same weights.
+pub fn network(architecture: Architecture, seed: u64, classes: usize) -> Result<StateDict> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut state = StateDict::new();
-    for layer in layer_shapes() {
-        let kernel = layer.window.kernel;
-        let fan_in = layer.ins * kernel * kernel;
-        let weights = normals(&mut rng, layer.outs * fan_in, (2.0 / fan_in as f32).sqrt());
-        let dims = (layer.outs, layer.ins, kernel, kernel);
-        state.insert(format!("{}.conv.weight", layer.name), Tensor::from_vec(weights, dims, &Device::Cpu)?);
-        for (part, value) in [("weight", 1.0f32), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)] {
-            state.insert(format!("{}.bn.{part}", layer.name), Tensor::full(value, layer.outs, &Device::Cpu)?);
-        }
+    for (name, dims) in architecture.layers().iter().flat_map(LayerShape::tensors) {
+        let tensor = if dims.len() > 1 {
+            let fan_in: usize = dims[1..].iter().product();
+            let weights = normals(&mut rng, dims.iter().product(), (2.0 / fan_in as f32).sqrt());
+            Tensor::from_vec(weights, dims, &Device::Cpu)?
+        } else {
+            let is_one = name.ends_with("bn.weight") || name.ends_with("bn.running_var");
+            Tensor::full(if is_one { 1.0f32 } else { 0.0 }, dims, &Device::Cpu)?
+        };
+        state.insert(name, tensor);
     }
-    state.extend(head(seed, classes)?);
+    state.extend(head(architecture, seed, classes)?);
     Ok(state)
 }
 
-/// A fresh head: `fc.weight` normal with deviation 0.01, `fc.bias` zero.
-pub fn head(seed: u64, classes: usize) -> Result<StateDict> {
+/// A fresh head: weights normal with deviation 0.01, biases zero.
+pub fn head(architecture: Architecture, seed: u64, classes: usize) -> Result<StateDict> {
+    let named = |part: &str| format!("{}.{part}", architecture.head());
+    let dims = (classes, architecture.features());
     Ok(StateDict::from([
-        ("fc.weight".to_owned(), normal_matrix(seed ^ 0x4845_4144, (classes, FEATURES), 0.01)?),
-        ("fc.bias".to_owned(), Tensor::zeros(classes, candle_core::DType::F32, &Device::Cpu)?),
+        (named("weight"), normal_matrix(seed ^ 0x4845_4144, dims, 0.01)?),
+        (named("bias"), Tensor::zeros(classes, candle_core::DType::F32, &Device::Cpu)?),
     ]))
 }
 

@@ -1,54 +1,54 @@
-//! A GoogLeNet with a head, as training needs it: parameters, logits, gradients, state.
+//! A network with a head, as training needs it: parameters, logits, gradients, state.
 
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
 
-use crate::googlenet::{Activations, GoogLeNet};
-use crate::layers::{ConvNorm, Mode, StateDict, get};
+use crate::architecture::Architecture;
+use crate::layers::{Learning, Mode, StateDict, get};
+use crate::network::{Maps, Network};
 
 /// A network whose weights move.
 #[derive(Debug)]
 pub struct Learner {
-    net: GoogLeNet<ConvNorm>,
-    fc_weight: Var,
-    fc_bias: Var,
+    architecture: Architecture,
+    net: Network<Learning>,
+    head_weight: Var,
+    head_bias: Var,
 }
 
 impl Learner {
     /// From a checked state dict, whose 16-bit weights become 32-bit.
-    pub fn new(state: &StateDict) -> Result<Self> {
+    pub fn new(architecture: Architecture, state: &StateDict) -> Result<Self> {
+        let head = |part: &str| Var::from_tensor(&get(state, &format!("{}.{part}", architecture.head()))?);
         Ok(Self {
-            net: GoogLeNet::build(|shape| ConvNorm::new(shape, state))?,
-            fc_weight: Var::from_tensor(&get(state, "fc.weight")?)?,
-            fc_bias: Var::from_tensor(&get(state, "fc.bias")?)?,
+            architecture,
+            net: Network::build(architecture, |shape| Learning::new(shape, state))?,
+            head_weight: head("weight")?,
+            head_bias: head("bias")?,
         })
     }
 
     /// The pass from images `[n, 3, h, w]` to feature maps.
-    pub fn activations(&self, images: &Tensor, mode: Mode) -> Result<Activations> {
-        self.net.activations(images, mode)
+    pub fn maps(&self, images: &Tensor, mode: Mode) -> Result<Maps> {
+        self.net.maps(images, mode)
     }
 
-    /// The mean of the last feature map over its pixels, `[n, 1024]`.
-    pub fn features(activations: &Activations) -> Result<Tensor> {
-        activations.map_5b.mean((1, 2))
+    /// From feature maps to logits `[n, classes]`; `drop` is handed what a dropout stands before.
+    pub fn answer(&self, maps: &Maps, mode: Mode, drop: impl FnMut(Tensor) -> Result<Tensor>) -> Result<Tensor> {
+        let features = self.net.features(&maps.last, mode, drop)?;
+        features.matmul(&self.head_weight.t()?)?.broadcast_add(&self.head_bias)
     }
 
-    /// Features `[n, 1024]`, dropped out or not, to logits `[n, classes]`.
-    pub fn head(&self, features: &Tensor) -> Result<Tensor> {
-        features.matmul(&self.fc_weight.t()?)?.broadcast_add(&self.fc_bias)
-    }
-
-    /// Logits `[n, classes]` of images `[n, 3, h, w]`.
+    /// Logits `[n, classes]` of images `[n, 3, h, w]`, nothing dropped.
     pub fn logits(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.head(&Self::features(&self.activations(images, mode)?)?)
+        self.answer(&self.maps(images, mode)?, mode, Ok)
     }
 
     /// The gradients of a loss by every parameter it depends on.
     pub fn backward(&self, loss: &Tensor) -> Result<GradStore> {
         let mut gradients = loss.backward()?;
         for layer in self.net.layers() {
-            for ((_, var), gradient) in layer.parameters().iter().zip(layer.take_gradients().into_iter().flatten()) {
+            for ((_, var), gradient) in layer.parameters().iter().zip(layer.take_gradients()) {
                 gradients.insert(var, gradient);
             }
         }
@@ -57,8 +57,9 @@ impl Learner {
 
     /// Every parameter by torchvision's name.
     pub fn parameters(&self) -> Vec<(String, Var)> {
-        let head = [("fc.weight".to_owned(), self.fc_weight.clone()), ("fc.bias".to_owned(), self.fc_bias.clone())];
-        self.net.layers().flat_map(ConvNorm::parameters).chain(head).collect()
+        let head = [("weight", &self.head_weight), ("bias", &self.head_bias)]
+            .map(|(part, var)| (format!("{}.{part}", self.architecture.head()), var.clone()));
+        self.net.layers().flat_map(Learning::parameters).chain(head).collect()
     }
 
     /// Weights and running statistics as they are now.
@@ -67,8 +68,9 @@ impl Learner {
         for layer in self.net.layers() {
             layer.save(&mut state)?;
         }
-        state.insert("fc.weight".into(), self.fc_weight.as_tensor().copy()?);
-        state.insert("fc.bias".into(), self.fc_bias.as_tensor().copy()?);
+        for (name, var) in self.parameters().into_iter().rev().take(2) {
+            state.insert(name, var.as_tensor().copy()?);
+        }
         Ok(state)
     }
 }

@@ -1,12 +1,14 @@
 //! Networks on Candle's CPU backend, with our own kernels where Candle's are wrong or slow.
 //!
 //! ```text
-//! model file --Checkpoint--> StateDict --FrozenConv--> Classifier: logits, answer, heatmap
-//!                                      --ConvNorm----> Learner: logits, gradients, new StateDict
+//! model file --Checkpoint--> StateDict --Frozen----> Classifier: logits, answer, heatmap
+//!                                      --Learning--> Learner: logits, gradients, new StateDict
 //! ```
 //! Pure: it knows no files' places, no environment but the instruction set, no AMQP, SQL or HTTP.
 
 mod activation;
+pub mod alexnet;
+pub mod architecture;
 pub mod average;
 pub mod card;
 pub mod checkpoint;
@@ -18,10 +20,12 @@ pub mod init;
 pub mod kernels;
 pub mod layers;
 mod learner;
+pub mod network;
 pub mod optimiser;
 pub mod saliency;
 mod threads;
 
+pub use architecture::Architecture;
 pub use card::ModelCard;
 pub use checkpoint::Checkpoint;
 pub use classifier::{Classifier, Inference};

@@ -1,6 +1,7 @@
 //! Each kernel's gradient against central differences, and convolution against its definition.
 
 use cspine_nets::kernels::conv::{self, Extent, Packed, Window};
+use cspine_nets::kernels::dense::{self, Dims};
 use cspine_nets::kernels::norm;
 use cspine_nets::kernels::pool::MaxPool;
 
@@ -123,21 +124,23 @@ fn a_masked_input_gradient_is_that_of_the_relu_before_it() {
 #[test]
 fn a_pool_rounds_up_as_torchs_ceil_mode_does() {
     let side = |n: usize, pool: MaxPool| pool.output(Extent { images: 1, height: n, width: n, channels: 1 }).height;
-    let halving = MaxPool { kernel: 3, stride: 2, padding: 0 };
+    let halving = MaxPool { kernel: 3, stride: 2, padding: 0, ceil: true };
     // torch.nn.MaxPool2d(3, 2, ceil_mode=True) on 112, 56, 28, 27, 3.
     assert_eq!([112, 56, 28, 27, 3].map(|n| side(n, halving)), [56, 28, 14, 13, 1]);
     // torch.nn.MaxPool2d(2, 2, ceil_mode=True) on 14, 7; the last window of 7 has one column inside.
-    assert_eq!([14, 7].map(|n| side(n, MaxPool { kernel: 2, stride: 2, padding: 0 })), [7, 4]);
+    assert_eq!([14, 7].map(|n| side(n, MaxPool { kernel: 2, stride: 2, padding: 0, ceil: true })), [7, 4]);
     // torch.nn.MaxPool2d(3, 1, padding=1, ceil_mode=True).
-    assert_eq!(side(7, MaxPool { kernel: 3, stride: 1, padding: 1 }), 7);
+    assert_eq!(side(7, MaxPool { kernel: 3, stride: 1, padding: 1, ceil: true }), 7);
+    // AlexNet's torch.nn.MaxPool2d(3, 2) on 56, 27, 13.
+    assert_eq!([56, 27, 13].map(|n| side(n, MaxPool { ceil: false, ..halving })), [27, 13, 6]);
 }
 
 #[test]
 fn a_pools_gradient_goes_to_the_first_largest_value() {
     for pool in [
-        MaxPool { kernel: 3, stride: 2, padding: 0 },
-        MaxPool { kernel: 2, stride: 2, padding: 0 },
-        MaxPool { kernel: 3, stride: 1, padding: 1 },
+        MaxPool { kernel: 3, stride: 2, padding: 0, ceil: true },
+        MaxPool { kernel: 2, stride: 2, padding: 0, ceil: true },
+        MaxPool { kernel: 3, stride: 1, padding: 1, ceil: true },
     ] {
         // Whole vectors of every width, and some channels over.
         let e = Extent { images: 2, height: 9, width: 8, channels: 21 };
@@ -167,7 +170,7 @@ fn a_pools_gradient_goes_to_the_first_largest_value() {
 
 #[test]
 fn a_pool_hands_a_nan_on_from_wherever_in_its_window() {
-    let pool = MaxPool { kernel: 3, stride: 1, padding: 1 };
+    let pool = MaxPool { kernel: 3, stride: 1, padding: 1, ceil: true };
     let e = Extent { images: 1, height: 3, width: 3, channels: 21 };
     for at in 0..9 {
         let mut x = noise(at as u64, e.len());
@@ -211,4 +214,29 @@ fn constant_moments_have_no_gradient() {
         let expected = if *y > 0.0 { dy * scale } else { 0.0 };
         assert!((dx - expected).abs() < 1e-5);
     }
+}
+
+#[test]
+fn a_dense_layer_and_its_gradients_are_their_definitions() {
+    // Whole tiles and vectors, and some rows, outputs and values over.
+    let dims = Dims { n: 6, k: 1024 + 37, outs: 35 };
+    let (x, w) = (noise(1, dims.n * dims.k), noise(2, dims.outs * dims.k));
+    let (bias, dy) = (noise(3, dims.outs), noise(4, dims.n * dims.outs));
+    let close = |found: Vec<f32>, expected: &dyn Fn(usize) -> f32| {
+        for (i, found) in found.iter().enumerate() {
+            assert!((found - expected(i)).abs() < 1e-3, "{i}: {found} for {}", expected(i));
+        }
+    };
+    let row = |of: &[f32], i: usize| of[i * dims.k..][..dims.k].to_vec();
+    let y = |at: usize| bias[at % dims.outs] + dot(&row(&x, at / dims.outs), &row(&w, at % dims.outs)) as f32;
+    close(dense::forward(&x, &w, &bias, dims, false), &y);
+    close(dense::forward(&x, &w, &bias, dims, true), &|at| y(at).max(0.0));
+    close(dense::input_gradient(&dy, &w, dims), &|at| {
+        let (i, k) = (at / dims.k, at % dims.k);
+        (0..dims.outs).map(|o| dy[i * dims.outs + o] * w[o * dims.k + k]).sum()
+    });
+    close(dense::weight_gradient(&x, &dy, dims), &|at| {
+        let (o, k) = (at / dims.k, at % dims.k);
+        (0..dims.n).map(|i| dy[i * dims.outs + o] * x[i * dims.k + k]).sum()
+    });
 }

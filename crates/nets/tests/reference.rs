@@ -5,19 +5,37 @@ mod uniform;
 use std::collections::HashMap;
 
 use candle_core::{Device, Tensor, Var};
-use cspine_nets::Learner;
 use cspine_nets::layers::Mode;
 use cspine_nets::optimiser::Sgd;
+use cspine_nets::{Architecture, Learner};
 
-use uniform::{googlenet_state, uniform};
+use uniform::{state, uniform};
 
-fn expected() -> HashMap<String, Tensor> {
-    candle_core::safetensors::load_buffer(include_bytes!("data/googlenet.safetensors"), &Device::Cpu).unwrap()
+/// A network's own figures, and how far from them PyTorch's float32 lies, or the project asks it to stay.
+struct Reference {
+    architecture: Architecture,
+    expected: HashMap<String, Tensor>,
+    rate: f32,
 }
 
-fn input() -> Tensor {
-    let values: Vec<f32> = uniform("input", 4 * 3 * 224 * 224).iter().map(|u| 2.0 * u - 1.0).collect();
-    Tensor::from_vec(values, (4, 3, 224, 224), &Device::Cpu).unwrap()
+impl Reference {
+    fn of(architecture: Architecture) -> Self {
+        let (bytes, rate): (&[u8], f32) = match architecture {
+            Architecture::GoogLeNet => (include_bytes!("data/googlenet.safetensors"), 1e-3),
+            Architecture::AlexNet => (include_bytes!("data/alexnet.safetensors"), 1e-4),
+        };
+        Self { architecture, expected: candle_core::safetensors::load_buffer(bytes, &Device::Cpu).unwrap(), rate }
+    }
+
+    fn input(&self) -> Tensor {
+        let side = self.architecture.input_size() as usize;
+        let values: Vec<f32> = uniform("input", 4 * 3 * side * side).iter().map(|u| 2.0 * u - 1.0).collect();
+        Tensor::from_vec(values, (4, 3, side, side), &Device::Cpu).unwrap()
+    }
+
+    fn learner(&self) -> Learner {
+        Learner::new(self.architecture, &state(self.architecture)).unwrap()
+    }
 }
 
 fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
@@ -29,10 +47,28 @@ fn l2(x: &Tensor) -> f32 {
 }
 
 #[test]
-fn logits_and_input_gradient_are_pytorchs() {
-    let expected = expected();
-    let net = Learner::new(&googlenet_state()).unwrap();
-    let images = Var::from_tensor(&input()).unwrap();
+fn googlenets_logits_and_input_gradient_are_pytorchs() {
+    logits_and_input_gradient_are_pytorchs(&Reference::of(Architecture::GoogLeNet));
+}
+
+#[test]
+fn alexnets_logits_and_input_gradient_are_pytorchs() {
+    logits_and_input_gradient_are_pytorchs(&Reference::of(Architecture::AlexNet));
+}
+
+#[test]
+fn five_training_steps_of_googlenet_are_pytorchs() {
+    five_training_steps_are_pytorchs(&Reference::of(Architecture::GoogLeNet));
+}
+
+#[test]
+fn five_training_steps_of_alexnet_are_pytorchs() {
+    five_training_steps_are_pytorchs(&Reference::of(Architecture::AlexNet));
+}
+
+fn logits_and_input_gradient_are_pytorchs(reference: &Reference) {
+    let (expected, net) = (&reference.expected, reference.learner());
+    let images = Var::from_tensor(&reference.input()).unwrap();
     let logits = net.logits(images.as_tensor(), Mode::Differentiate).unwrap();
     let difference = largest_difference(&logits, &expected["eval.logits"]);
     println!("logits differ by at most {difference:e}");
@@ -51,11 +87,9 @@ fn logits_and_input_gradient_are_pytorchs() {
     }
 }
 
-#[test]
-fn five_training_steps_are_pytorchs() {
-    let expected = expected();
-    let net = Learner::new(&googlenet_state()).unwrap();
-    let images = input();
+fn five_training_steps_are_pytorchs(reference: &Reference) {
+    let (expected, net) = (&reference.expected, reference.learner());
+    let images = reference.input();
     let labels = Tensor::new(&[0u32, 1, 2, 1], &Device::Cpu).unwrap();
     let mut sgd = Sgd::new(net.parameters(), 0.95, 0.0).unwrap();
     let expected_losses = expected["train.losses"].to_vec1::<f32>().unwrap();
@@ -70,7 +104,7 @@ fn five_training_steps_are_pytorchs() {
                 assert!((norm / expected - 1.0).abs() < 0.01, "{name}: {norm} against {expected}");
             }
         }
-        sgd.step(&gradients, 1e-3).unwrap();
+        sgd.step(&gradients, reference.rate).unwrap();
         let loss = loss.to_scalar::<f32>().unwrap();
         println!("loss {step}: {loss} against {expected_loss}");
         assert!((loss - expected_loss).abs() < 5e-3);

@@ -4,14 +4,15 @@ mod uniform;
 
 use cspine_domain::{Class, Sha256};
 use cspine_imaging::Preprocessing;
-use cspine_nets::{Checkpoint, Classifier, ModelCard, ModelError, SaliencyMethod};
+use cspine_nets::{Architecture, Checkpoint, Classifier, ModelCard, ModelError, SaliencyMethod};
 
-use uniform::{googlenet_state, uniform};
+use uniform::{state, uniform};
 
 const METHODS: [SaliencyMethod; 3] = [SaliencyMethod::Gradient, SaliencyMethod::SmoothGrad, SaliencyMethod::GradCam];
 
 fn checkpoint() -> Checkpoint {
-    Checkpoint { card: ModelCard::uncalibrated(Preprocessing::default(), "a formula"), state: googlenet_state() }
+    let card = ModelCard::uncalibrated(Architecture::GoogLeNet, Preprocessing::default(), "a formula");
+    Checkpoint { card, state: state(Architecture::GoogLeNet) }
 }
 
 fn input(name: &str) -> Vec<f32> {

@@ -54,6 +54,7 @@ pub fn operating_point(scored: &[Scored], card: &ModelCard, sensitivity: f64) ->
 #[cfg(test)]
 mod tests {
     use cspine_imaging::Preprocessing;
+    use cspine_nets::Architecture;
 
     use super::*;
 
@@ -72,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_operating_point_flags_just_the_asked_share_of_the_injuries() {
-        let card = ModelCard::uncalibrated(Preprocessing::default(), "test");
+        let card = ModelCard::uncalibrated(Architecture::GoogLeNet, Preprocessing::default(), "test");
         let scored: Vec<Scored> =
             (0..100).map(|i| Scored { logits: [i as f32 / 10.0, 0.0, 5.0], class: Class::ALL[i % 3] }).collect();
         let point = operating_point(&scored, &card, 0.9).unwrap();

@@ -7,7 +7,7 @@ mod session;
 mod split;
 
 pub use recipe::{FitArgs, Recipe};
-pub use session::dropout_mask;
+pub use session::drop_out;
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use cspine_domain::{Class, Sha256};
 use cspine_imaging::{Limits, Preprocessing};
 use cspine_nets::layers::StateDict;
-use cspine_nets::{Checkpoint, ModelCard, init};
+use cspine_nets::{Architecture, Checkpoint, ModelCard, init};
 
 use crate::dataset::Dataset;
 use crate::progress::bar;
@@ -27,22 +27,22 @@ use split::{Member, Split, split};
 /// Fits a network and writes `model.safetensors`, `fit.json`, `split.csv` and `checkpoint.safetensors` to `--out`.
 pub fn run(args: &FitArgs) -> Result<()> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
-    let (state, parent, preprocessing) = first_weights(args)?;
+    let start = Start::of(args)?;
     let dataset = Dataset::open(&args.data)?;
-    let images = load(&dataset, &preprocessing)?;
+    let images = load(&dataset, &start.preprocessing)?;
     let split = deal(&dataset, args)?;
     write_split(&args.out.join("split.csv"), &dataset, &split)?;
     let training_digest = images.digest(&split.training);
-    let recipe = args.recipe(&preprocessing, training_digest, parent);
-    let session = fit(&state, &images, &split, &recipe, &args.out)?;
+    let recipe = args.recipe(&start, training_digest);
+    let session = fit(&start.state, &images, &split, &recipe, &args.out)?;
 
     let (best, loss) = session.best.context("no epoch was validated: --epochs is to be at least 1")?;
-    let mut card = ModelCard::uncalibrated(preprocessing, &args.data_note);
+    let mut card = ModelCard::uncalibrated(start.architecture, start.preprocessing, &args.data_note);
     card.training.data_digest = Some(training_digest);
-    card.training.parent = parent;
+    card.training.parent = start.parent;
     calibrate_card(&mut card, &best, &images, &split, args.sensitivity)?;
     if !split.test.is_empty() {
-        let scored = score(&best, &images, &split.test)?;
+        let scored = score(start.architecture, &best, &images, &split.test)?;
         card.evaluation.insert("test_accuracy".into(), accuracy(&scored));
         println!("test set of {} images: plain accuracy {:.2} %", scored.len(), 100.0 * accuracy(&scored));
     }
@@ -55,17 +55,51 @@ pub fn run(args: &FitArgs) -> Result<()> {
     Ok(())
 }
 
-/// The weights to begin with, the model they come from, and how images are to be prepared for them.
-fn first_weights(args: &FitArgs) -> Result<(StateDict, Option<Sha256>, Preprocessing)> {
-    let Some(file) = &args.init else {
-        let preprocessing = Preprocessing { size: args.size.unwrap_or(224), ..Preprocessing::default() };
-        return Ok((init::googlenet(args.seed, Class::COUNT)?, None, preprocessing));
-    };
-    let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
-    let checkpoint = Checkpoint::read(&bytes).with_context(|| format!("reading {}", file.display()))?;
-    let mut preprocessing = checkpoint.card.preprocessing;
-    preprocessing.size = args.size.unwrap_or(preprocessing.size);
-    Ok((checkpoint.state, Some(Sha256::of(&bytes)), preprocessing))
+/// What a fit begins with.
+struct Start {
+    architecture: Architecture,
+    state: StateDict,
+    /// The model the weights come from.
+    parent: Option<Sha256>,
+    /// How images are to be prepared.
+    preprocessing: Preprocessing,
+}
+
+impl Start {
+    fn of(args: &FitArgs) -> Result<Self> {
+        let start = match &args.init {
+            None => Self::fresh(args)?,
+            Some(file) => Self::given(file, args.size).with_context(|| format!("reading {}", file.display()))?,
+        };
+        let size = start.preprocessing.size;
+        if !start.architecture.takes(size) {
+            bail!("{} takes no inputs of {size} pixels", start.architecture.as_str());
+        }
+        match args.architecture {
+            Some(asked) if asked != start.architecture => bail!("--init is not of --architecture {}", asked.as_str()),
+            _ => Ok(start),
+        }
+    }
+
+    fn fresh(args: &FitArgs) -> Result<Self> {
+        let architecture = args.architecture.unwrap_or(Architecture::GoogLeNet);
+        let size = args.size.unwrap_or(architecture.input_size());
+        let preprocessing = Preprocessing { size, ..Preprocessing::default() };
+        Ok(Self {
+            architecture,
+            state: init::network(architecture, args.seed, Class::COUNT)?,
+            parent: None,
+            preprocessing,
+        })
+    }
+
+    fn given(file: &Path, size: Option<u32>) -> Result<Self> {
+        let bytes = std::fs::read(file)?;
+        let Checkpoint { card, state } = Checkpoint::read(&bytes)?;
+        let mut preprocessing = card.preprocessing;
+        preprocessing.size = size.unwrap_or(preprocessing.size);
+        Ok(Self { architecture: card.architecture, state, parent: Some(Sha256::of(&bytes)), preprocessing })
+    }
 }
 
 fn load(dataset: &Dataset, preprocessing: &Preprocessing) -> Result<Images> {
@@ -133,7 +167,7 @@ fn calibrate_card(
     split: &Split,
     sensitivity: f64,
 ) -> Result<()> {
-    let scored = score(state, images, &split.validation)?;
+    let scored = score(card.architecture, state, images, &split.validation)?;
     card.temperature = calibrate::temperature(&scored);
     card.evaluation.insert("validation_loss_calibrated".into(), calibrate::nll(&scored, card.temperature));
     card.operating_point = calibrate::operating_point(&scored, card, sensitivity)

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use cspine_domain::Sha256;
-use cspine_imaging::Preprocessing;
+use cspine_nets::Architecture;
 
+use super::Start;
 use super::split::Shares;
 use crate::augment::Augmentation;
 
@@ -17,6 +18,9 @@ pub struct FitArgs {
     /// Model file to begin with; without it fresh weights
     #[arg(long)]
     pub init: Option<PathBuf>,
+    /// googlenet or alexnet [default: that of --init, or googlenet]
+    #[arg(long)]
+    pub architecture: Option<Architecture>,
     /// Folder for the model, its split and its checkpoint; a fit that finds its own checkpoint there goes on from it
     #[arg(long)]
     pub out: PathBuf,
@@ -41,16 +45,16 @@ pub struct FitArgs {
     /// Weight decay, on convolutions and the head
     #[arg(long, default_value_t = 0.0)]
     pub weight_decay: f32,
-    /// Share of features dropped at each step
-    #[arg(long, default_value_t = 0.2)]
-    pub dropout: f64,
+    /// Share of features dropped at each step [default: the network's own, 0.2 of GoogLeNet, 0.5 of AlexNet]
+    #[arg(long)]
+    pub dropout: Option<f64>,
     /// Training, validation and test shares, percent, by patient and stratified by class
     #[arg(long, default_value = "70/15/15")]
     pub split: Shares,
     /// Seed of split, order, augmentation and fresh weights
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Side of the network's input, pixels [default: the model's own, or 224]
+    /// Side of the network's input, pixels [default: the model's own, or 224; AlexNet 227]
     #[arg(long, value_parser = clap::value_parser!(u32).range(64..=1024))]
     pub size: Option<u32>,
     /// Share of the validation set's injuries that the operating point is to flag
@@ -67,6 +71,7 @@ pub struct FitArgs {
 /// What an epoch depends on beside the images.
 #[derive(Debug, Clone)]
 pub struct Recipe {
+    pub(super) architecture: Architecture,
     pub(super) epochs: usize,
     pub(super) batch: usize,
     pub(super) rate: f32,
@@ -82,8 +87,10 @@ pub struct Recipe {
 
 impl FitArgs {
     /// The recipe, bound to its images and first weights.
-    pub(super) fn recipe(&self, preprocessing: &Preprocessing, data: Sha256, parent: Option<Sha256>) -> Recipe {
+    pub(super) fn recipe(&self, start: &Start, data: Sha256) -> Recipe {
+        let Start { architecture, preprocessing, parent, .. } = start;
         let mut recipe = Recipe {
+            architecture: *architecture,
             epochs: self.epochs,
             batch: usize::from(self.batch),
             rate: self.rate,
@@ -91,7 +98,7 @@ impl FitArgs {
             rate_epochs: usize::from(self.rate_epochs),
             momentum: self.momentum,
             weight_decay: self.weight_decay,
-            dropout: self.dropout,
+            dropout: self.dropout.unwrap_or(architecture.dropout()),
             seed: self.seed,
             augmentation: (!self.no_augmentation).then_some(Augmentation::DEFAULT),
             identity: Sha256([0; 32]),

@@ -7,7 +7,7 @@ use candle_core::{D, DType, Device, Tensor};
 use cspine_domain::{Class, Sha256};
 use cspine_nets::layers::{Mode, StateDict};
 use cspine_nets::optimiser::Sgd;
-use cspine_nets::{Checkpoint, Classifier, Learner, ModelCard};
+use cspine_nets::{Architecture, Checkpoint, Classifier, Learner, ModelCard};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{Rng, SeedableRng};
@@ -20,6 +20,7 @@ use crate::snapshot::Snapshot;
 
 /// A training in progress.
 pub struct Session {
+    architecture: Architecture,
     learner: Learner,
     sgd: Sgd,
     /// Epochs done.
@@ -51,9 +52,9 @@ impl Progress {
 impl Session {
     /// Starts from some weights.
     pub fn start(state: &StateDict, recipe: &Recipe) -> Result<Self> {
-        let learner = Learner::new(state)?;
+        let learner = Learner::new(recipe.architecture, state)?;
         let sgd = Sgd::new(learner.parameters(), recipe.momentum, recipe.weight_decay)?;
-        Ok(Self { learner, sgd, epoch: 0, best: None })
+        Ok(Self { architecture: recipe.architecture, learner, sgd, epoch: 0, best: None })
     }
 
     /// Goes on from a checkpoint.
@@ -142,9 +143,9 @@ impl Session {
         let pixels = Tensor::from_vec(planes.concat(), (n, 3, side, side), &Device::Cpu)?;
         let labels: Vec<u32> = chosen.iter().map(|&i| images.class(i).index() as u32).collect();
         let labels = Tensor::from_vec(labels, n, &Device::Cpu)?;
-        let features = Learner::features(&self.learner.activations(&pixels, Mode::Train { input: false })?)?;
-        let kept = dropout_mask(recipe.dropout, features.dims2()?, rng)?;
-        let logits = self.learner.head(&(features * kept)?)?;
+        let mode = Mode::Train { input: false };
+        let maps = self.learner.maps(&pixels, mode)?;
+        let logits = self.learner.answer(&maps, mode, |x| drop_out(x, recipe.dropout, rng))?;
         let loss = candle_nn::loss::cross_entropy(&logits, &labels)?;
         self.sgd.step(&self.learner.backward(&loss)?, rate)?;
         let right = logits.argmax(D::Minus1)?.eq(&labels)?.to_dtype(DType::F32)?.sum_all()?.to_scalar::<f32>()?;
@@ -154,7 +155,7 @@ impl Session {
     /// Holds the weights as they are against the validation set, and keeps them if they are the best so far.
     pub fn validate(&mut self, images: &Images, validation: &[usize]) -> Result<[f64; 2]> {
         let state = self.learner.state()?;
-        let scored = score(&state, images, validation)?;
+        let scored = score(self.architecture, &state, images, validation)?;
         let loss = nll(&scored, 1.0);
         if self.best.as_ref().is_none_or(|(_, best)| loss < *best) {
             self.best = Some((state, loss));
@@ -173,8 +174,8 @@ pub fn accuracy(scored: &[Scored]) -> f64 {
 }
 
 /// The logits of weights, as a file would store them, on some images.
-pub fn score(state: &StateDict, images: &Images, chosen: &[usize]) -> Result<Vec<Scored>> {
-    let card = ModelCard::uncalibrated(images.preprocessing().clone(), "in training");
+pub fn score(architecture: Architecture, state: &StateDict, images: &Images, chosen: &[usize]) -> Result<Vec<Scored>> {
+    let card = ModelCard::uncalibrated(architecture, images.preprocessing().clone(), "in training");
     let stored = Checkpoint { card, state: state.clone() }.as_stored()?;
     let classifier = Classifier::new(&stored, Sha256([0; 32]))?;
     chosen
@@ -189,11 +190,12 @@ pub fn score(state: &StateDict, images: &Images, chosen: &[usize]) -> Result<Vec
         .map(|scored| scored.concat())
 }
 
-/// Which features a step keeps, scaled so that their mean stays.
-pub fn dropout_mask(share: f64, (n, features): (usize, usize), rng: &mut StdRng) -> candle_core::Result<Tensor> {
+/// Drops a share of the values, and scales the rest so that their mean stays.
+pub fn drop_out(x: Tensor, share: f64, rng: &mut StdRng) -> candle_core::Result<Tensor> {
     let scale = (1.0 / (1.0 - share)) as f32;
-    let kept: Vec<f32> = (0..n * features).map(|_| if rng.random_bool(share) { 0.0 } else { scale }).collect();
-    Tensor::from_vec(kept, (n, features), &Device::Cpu)
+    let kept: Vec<f32> = (0..x.elem_count()).map(|_| if rng.random_bool(share) { 0.0 } else { scale }).collect();
+    let kept = Tensor::from_vec(kept, x.shape(), &Device::Cpu)?;
+    x * kept
 }
 
 const _: () = assert!(Class::COUNT == 3, "accuracy compares three logits");

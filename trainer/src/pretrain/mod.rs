@@ -18,13 +18,13 @@ use cspine_nets::googlenet::MAP_4E;
 use cspine_nets::init;
 use cspine_nets::layers::{Mode, StateDict};
 use cspine_nets::optimiser::Sgd;
-use cspine_nets::{Checkpoint, Learner, ModelCard};
+use cspine_nets::{Architecture, Checkpoint, Learner, ModelCard};
 use cspine_phantom::{Case, Preset};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rayon::prelude::*;
 
-use crate::fit::dropout_mask;
+use crate::fit::drop_out;
 use crate::snapshot::{Snapshot, write_atomically};
 
 use batch::{Batch, Diet, Seeds, batch};
@@ -107,7 +107,7 @@ impl Pupil {
         if file.exists() {
             return Self::load(&file);
         }
-        let mut state = init::googlenet(args.seed, Class::COUNT)?;
+        let mut state = init::network(Architecture::GoogLeNet, args.seed, Class::COUNT)?;
         state.insert("place.weight".into(), init::normal_matrix(args.seed ^ 0x504C, (MAP_4E, 2), 0.01)?);
         state.insert("place.bias".into(), Tensor::full(-3f32, 2, &Device::Cpu)?);
         Self::from_parts(&state, None, None, 0)
@@ -119,7 +119,7 @@ impl Pupil {
         saved: Option<&StateDict>,
         step: u64,
     ) -> Result<Self> {
-        let learner = Learner::new(state)?;
+        let learner = Learner::new(Architecture::GoogLeNet, state)?;
         let place = |name: &str| {
             Ok::<_, anyhow::Error>(Var::from_tensor(state.get(name).context("the checkpoint has no head by place")?)?)
         };
@@ -158,12 +158,12 @@ impl Pupil {
         let n = batch.labels.len();
         let images = Tensor::from_slice(&batch.images, (n, 3, diet.side, diet.side), &Device::Cpu)?;
         let labels = Tensor::from_slice(&batch.labels, n, &Device::Cpu)?;
-        let activations = self.learner.activations(&images, Mode::Train { input: false })?;
-        let features = Learner::features(&activations)?;
-        let kept = dropout_mask(DROPOUT, features.dims2()?, &mut StdRng::seed_from_u64(self.step ^ 0xD20))?;
-        let logits = self.learner.head(&(features * kept)?)?;
+        let mode = Mode::Train { input: false };
+        let maps = self.learner.maps(&images, mode)?;
+        let mut rng = StdRng::seed_from_u64(self.step ^ 0xD20);
+        let logits = self.learner.answer(&maps, mode, |x| drop_out(x, DROPOUT, &mut rng))?;
         let loss = candle_nn::loss::cross_entropy(&logits, &labels)?;
-        let map = activations.map_4e;
+        let map = maps.middle;
         let (_, rows, columns, channels) = map.dims4()?;
         let place =
             map.reshape((n * rows * columns, channels))?.matmul(&self.place_weight)?.broadcast_add(&self.place_bias)?;
@@ -211,7 +211,7 @@ fn holdout(preprocessing: &Preprocessing) -> Vec<(Vec<f32>, Class, bool)> {
 
 /// Accuracy on all cases and on the clear ones, and how often each class was answered right.
 fn look(state: &StateDict, films: &[(Vec<f32>, Class, bool)], side: usize) -> Result<String> {
-    let learner = Learner::new(state)?;
+    let learner = Learner::new(Architecture::GoogLeNet, state)?;
     let (mut right, mut clear, mut clear_right, mut by_class) = (0, 0, 0, [0; 3]);
     for chunk in films.chunks(20) {
         let values: Vec<f32> = chunk.iter().flat_map(|(x, _, _)| x).copied().collect();
@@ -293,6 +293,6 @@ pub fn run(args: &PretrainArgs) -> Result<()> {
     }
     painter.join().map_err(|_| anyhow::anyhow!("the painter of phantoms panicked"))?;
     let state = pupil.average.state().clone();
-    let card = ModelCard::uncalibrated(preprocessing, "phantoms only; stage 1 of two");
+    let card = ModelCard::uncalibrated(Architecture::GoogLeNet, preprocessing, "phantoms only; stage 1 of two");
     write_atomically(&args.out.join("model.safetensors"), &Checkpoint { card, state }.write()?)
 }

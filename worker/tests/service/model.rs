@@ -1,7 +1,7 @@
 //! A model that answers with what is no number.
 
 use cspine_domain::Reason;
-use cspine_nets::{Checkpoint, init};
+use cspine_nets::{Architecture, Checkpoint, init};
 
 use crate::away::{free_address, readyz};
 use crate::site::{Site, eventually, model, png};
@@ -9,7 +9,7 @@ use crate::site::{Site, eventually, model, png};
 /// Its norms overflow whatever it is shown.
 fn overflowing() -> Vec<u8> {
     let sound = Checkpoint::read(&std::fs::read(model()).unwrap()).unwrap();
-    let mut state = init::googlenet(7, 3).unwrap();
+    let mut state = init::network(Architecture::GoogLeNet, 7, 3).unwrap();
     for (name, tensor) in &mut state {
         if name.ends_with("bn.weight") {
             *tensor = (&*tensor * 1e30).unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use cspine_domain::{OrderPriority, Sha256, Uid};
 use cspine_imaging::{Filter, Geometry, Intensity, Preprocessing};
-use cspine_nets::{Checkpoint, ModelCard, init};
+use cspine_nets::{Architecture, Checkpoint, ModelCard, init};
 use cspine_store::{ImageFinding, ParkedRow, Store};
 use cspine_tests::database::Database;
 use cspine_wire::{
@@ -233,8 +233,8 @@ pub fn model() -> &'static Path {
             mean: [0.5; 3],
             std: [0.25; 3],
         };
-        let card = ModelCard::uncalibrated(preprocessing, "random weights");
-        let bytes = Checkpoint { card, state: init::googlenet(7, 3).unwrap() }.write().unwrap();
+        let card = ModelCard::uncalibrated(Architecture::GoogLeNet, preprocessing, "random weights");
+        let bytes = Checkpoint { card, state: init::network(Architecture::GoogLeNet, 7, 3).unwrap() }.write().unwrap();
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("random-weights.safetensors");
         // Another run may be reading it.
         let whole = path.with_extension(std::process::id().to_string());

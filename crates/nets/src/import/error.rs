@@ -26,15 +26,18 @@ pub enum ImportError {
         /// What is wrong with it.
         fault: &'static str,
     },
-    /// Another of torchvision's networks.
-    #[error("this is torchvision's AlexNet; only GoogLeNet can be imported")]
-    AlexNet,
     /// A head that is none.
-    #[error("fc.weight and fc.bias are no head of this network: shapes {weight:?} and {bias:?}, not [n, 1024] and [n]")]
+    #[error(
+        "{head}.weight and .bias are no head of this network: shapes {weight:?} and {bias:?}, not [n, {features}] and [n]"
+    )]
     Head {
-        /// Shape of `fc.weight`.
+        /// Its name in the network.
+        head: &'static str,
+        /// The features it should see.
+        features: usize,
+        /// Shape of its weights.
         weight: Vec<usize>,
-        /// Shape of `fc.bias`.
+        /// Shape of its biases.
         bias: Vec<usize>,
     },
     /// A head of other classes cannot be kept.

@@ -1,4 +1,4 @@
-//! Foreign files of GoogLeNet weights to models: torchvision's state dicts as `.pth`, old and new, and `.safetensors`.
+//! Foreign files of weights to models: torchvision's state dicts as `.pth`, old and new, and `.safetensors`.
 //!
 //! Nothing in a file is ever executed: the reader of pickles knows the instructions of a state dict and refuses all others.
 
@@ -19,11 +19,9 @@ use cspine_imaging::Preprocessing;
 pub use error::ImportError;
 pub use pickle::{Fault, PickleError};
 
-use crate::checkpoint::expected_shapes;
-use crate::googlenet::FEATURES;
 use crate::init;
 use crate::layers::StateDict;
-use crate::{Checkpoint, ModelCard, ModelError};
+use crate::{Architecture, Checkpoint, ModelCard, ModelError};
 use raw::RawTensors;
 
 /// What to make of a file.
@@ -36,7 +34,9 @@ pub struct Options {
     /// Whether the network was fitted behind torchvision's `transform_input`; `None` means if it has 1000 classes, since
     /// torchvision's ImageNet weights were.
     pub transform_input: Option<bool>,
-    /// The preprocessing it was fitted with, `transform_input` not counted.
+    /// Side of its input, pixels; `None` means the one it was published with.
+    pub size: Option<u32>,
+    /// The preprocessing it was fitted with, `transform_input` and size not counted.
     pub preprocessing: Preprocessing,
 }
 
@@ -70,13 +70,12 @@ pub struct Imported {
 /// [`ImportError`]: no file of weights, weights of another network, or a head that cannot be kept.
 pub fn import(bytes: &[u8], options: &Options) -> Result<Imported, ImportError> {
     let mut tensors = read(bytes)?;
-    if tensors.contains_key("features.0.weight") && tensors.contains_key("classifier.6.weight") {
-        return Err(ImportError::AlexNet);
-    }
+    // What is no network we know is told what the one it might be lacks.
+    let architecture = Architecture::of(tensors.keys().map(String::as_str)).unwrap_or(Architecture::GoogLeNet);
     let dropped: Vec<String> = tensors.keys().filter(|name| unused(name)).cloned().collect();
     tensors.retain(|name, _| !unused(name));
-    let classes = classes(&tensors)?;
-    check(&tensors, classes)?;
+    let classes = classes(architecture, &tensors)?;
+    check(architecture, &tensors, classes)?;
     let head = match options.head {
         None if classes == Class::COUNT => Head::Keep,
         None => Head::Fresh,
@@ -84,7 +83,7 @@ pub fn import(bytes: &[u8], options: &Options) -> Result<Imported, ImportError> 
         Some(head) => head,
     };
     if head == Head::Fresh {
-        tensors.retain(|name, _| !name.starts_with("fc."));
+        tensors.retain(|name, _| name.strip_prefix(architecture.head()).is_none_or(|rest| !rest.starts_with('.')));
     }
     let mut state = StateDict::new();
     for (name, tensor) in tensors {
@@ -92,17 +91,22 @@ pub fn import(bytes: &[u8], options: &Options) -> Result<Imported, ImportError> 
         state.insert(name, tensor);
     }
     if head == Head::Fresh {
-        state.extend(init::head(options.seed, Class::COUNT).map_err(ModelError::from)?);
+        state.extend(init::head(architecture, options.seed, Class::COUNT).map_err(ModelError::from)?);
     }
-    let transform_input = options.transform_input.unwrap_or(classes == 1000);
+    let by_default = classes == 1000 && architecture == Architecture::GoogLeNet;
+    let transform_input = options.transform_input.unwrap_or(by_default);
     let mut preprocessing = options.preprocessing.clone();
+    preprocessing.size = options.size.unwrap_or(architecture.input_size());
     if transform_input {
         fold_transform_input(&mut preprocessing);
     }
-    let card = ModelCard::uncalibrated(preprocessing, &history(classes, head, options.seed));
+    let card = ModelCard::uncalibrated(architecture, preprocessing, &history(classes, head, options.seed));
+    if let Some(fault) = card.fault() {
+        return Err(ModelError::CardFault(fault).into());
+    }
     // Weights that 16 bits cannot hold would show only when the model is loaded.
     let checkpoint = Checkpoint { card, state };
-    crate::checkpoint::check_shapes(&checkpoint.as_stored()?.state, Class::COUNT)?;
+    crate::checkpoint::check_shapes(architecture, &checkpoint.as_stored()?.state, Class::COUNT)?;
     Ok(Imported { checkpoint, classes, head, transform_input, dropped })
 }
 
@@ -122,20 +126,30 @@ fn unused(name: &str) -> bool {
 }
 
 /// The number of classes of the head.
-fn classes(tensors: &RawTensors) -> Result<usize, ImportError> {
-    let shape = |name: &str| {
-        let tensor = tensors.get(name).ok_or_else(|| ModelError::Missing(name.to_owned()))?;
+fn classes(architecture: Architecture, tensors: &RawTensors) -> Result<usize, ImportError> {
+    let shape = |part: &str| {
+        let name = format!("{}.{part}", architecture.head());
+        let tensor = tensors.get(&name).ok_or(ModelError::Missing(name))?;
         Ok::<_, ModelError>(&tensor.shape[..])
     };
-    match (shape("fc.weight")?, shape("fc.bias")?) {
-        (&[classes, FEATURES], [biases]) if *biases == classes && classes > 0 => Ok(classes),
-        (weight, bias) => Err(ImportError::Head { weight: weight.to_vec(), bias: bias.to_vec() }),
+    match (shape("weight")?, shape("bias")?) {
+        (&[classes, features], [biases])
+            if features == architecture.features() && *biases == classes && classes > 0 =>
+        {
+            Ok(classes)
+        }
+        (weight, bias) => Err(ImportError::Head {
+            head: architecture.head(),
+            features: architecture.features(),
+            weight: weight.to_vec(),
+            bias: bias.to_vec(),
+        }),
     }
 }
 
 /// Every tensor there, of the right shape, and none over: before any is copied.
-fn check(tensors: &RawTensors, classes: usize) -> Result<(), ModelError> {
-    let expected = expected_shapes(classes);
+fn check(architecture: Architecture, tensors: &RawTensors, classes: usize) -> Result<(), ModelError> {
+    let expected = architecture.tensors(classes);
     for (name, shape) in &expected {
         let found = &tensors.get(name).ok_or_else(|| ModelError::Missing(name.clone()))?.shape;
         if found != shape {

@@ -9,7 +9,7 @@ const ZIP: &[u8] = include_bytes!("fixtures/state.pth");
 const LEGACY: &[u8] = include_bytes!("fixtures/state-legacy.pth");
 
 fn options() -> Options {
-    Options { head: None, seed: 1, transform_input: None, preprocessing: Preprocessing::default() }
+    Options { head: None, seed: 1, transform_input: None, size: None, preprocessing: Preprocessing::default() }
 }
 
 fn fault(pickle: &[u8]) -> Fault {

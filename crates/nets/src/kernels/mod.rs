@@ -5,6 +5,7 @@
 //! whatever the number of threads: work is split by shape, and partial sums are added in a fixed order.
 
 pub mod conv;
+pub mod dense;
 pub mod map;
 pub mod norm;
 pub mod pool;

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::conv::Extent;
 use super::simd::{Kernel, Simd, vector_kernel};
 
-/// A pooling window; the output's side is rounded up, as torch's `ceil_mode=True` does.
+/// A pooling window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaxPool {
     /// Side in pixels.
@@ -16,13 +16,16 @@ pub struct MaxPool {
     pub stride: usize,
     /// Minus infinity on each side; at most half the kernel.
     pub padding: usize,
+    /// Whether a last window may hang over the edge, as with torch's `ceil_mode=True`.
+    pub ceil: bool,
 }
 
 impl MaxPool {
     /// The output's extent. The last window begins inside the image or its left padding.
     pub fn output(&self, x: Extent) -> Extent {
         let side = |n: usize| {
-            let whole = (n + 2 * self.padding - self.kernel).div_ceil(self.stride) + 1;
+            let room = n + 2 * self.padding - self.kernel;
+            let whole = if self.ceil { room.div_ceil(self.stride) } else { room / self.stride } + 1;
             if (whole - 1) * self.stride >= n + self.padding { whole - 1 } else { whole }
         };
         Extent { height: side(x.height), width: side(x.width), ..x }

@@ -108,6 +108,8 @@ pub trait Simd {
     unsafe fn relu(v: Self::V) -> Self::V;
     /// Lane by lane `(x, x_tag)` where x is larger than y or a NaN, else `(y, y_tag)`.
     unsafe fn larger(x: Self::V, x_tag: Self::V, y: Self::V, y_tag: Self::V) -> (Self::V, Self::V);
+    /// The sum of its lanes.
+    unsafe fn sum(v: Self::V) -> f32;
     /// `LANES` whole numbers below 256, as bytes.
     unsafe fn store_bytes(p: *mut u8, v: Self::V);
     /// `sum`, plus `v` in the lanes whose byte is `byte`.
@@ -152,6 +154,10 @@ impl Simd for Portable {
         let wins: [bool; 8] = std::array::from_fn(|i| x[i] > y[i] || x[i].is_nan());
         let choose = |a: Self::V, b: Self::V| std::array::from_fn(|i| if wins[i] { a[i] } else { b[i] });
         (choose(x, y), choose(x_tag, y_tag))
+    }
+    #[inline(always)]
+    unsafe fn sum(v: Self::V) -> f32 {
+        v.iter().sum()
     }
     #[inline(always)]
     unsafe fn store_bytes(p: *mut u8, v: Self::V) {
@@ -223,6 +229,10 @@ mod x86 {
             }
         }
         #[inline(always)]
+        unsafe fn sum(v: Self::V) -> f32 {
+            unsafe { _mm512_reduce_add_ps(v) }
+        }
+        #[inline(always)]
         unsafe fn store_bytes(p: *mut u8, v: Self::V) {
             unsafe { _mm_storeu_si128(p.cast(), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(v))) }
         }
@@ -270,6 +280,14 @@ mod x86 {
             unsafe {
                 let wins = _mm256_or_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(x, y), _mm256_cmp_ps::<_CMP_UNORD_Q>(x, x));
                 (_mm256_blendv_ps(y, x, wins), _mm256_blendv_ps(y_tag, x_tag, wins))
+            }
+        }
+        #[inline(always)]
+        unsafe fn sum(v: Self::V) -> f32 {
+            unsafe {
+                let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+                let pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
+                _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps::<1>(pair, pair)))
             }
         }
         #[inline(always)]

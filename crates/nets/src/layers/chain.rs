@@ -11,8 +11,8 @@ use crate::kernels::pool::{MaxPool, Pooled};
 /// One step of a chain.
 #[derive(Debug)]
 pub enum Stage<L> {
-    /// A convolution block.
-    Conv(L),
+    /// A layer.
+    Layer(L),
     /// A pool.
     Pool(MaxPool),
     /// An inception block.
@@ -21,7 +21,7 @@ pub enum Stage<L> {
 
 /// What a stage saved for its backward pass.
 enum StageSaved<L: Layer> {
-    Conv(L::Saved),
+    Layer(L::Saved),
     /// Where each of a pool's values came from.
     Pool(Vec<u8>),
     Inception(Box<<Inception<L> as Layer>::Saved>),
@@ -30,9 +30,9 @@ enum StageSaved<L: Layer> {
 impl<L: Layer> Stage<L> {
     fn forward(&self, x: &Activation, train: bool) -> Result<(Activation, StageSaved<L>)> {
         Ok(match self {
-            Stage::Conv(conv) => {
-                let (y, saved) = conv.forward(x, train)?;
-                (y, StageSaved::Conv(saved))
+            Stage::Layer(layer) => {
+                let (y, saved) = layer.forward(x, train)?;
+                (y, StageSaved::Layer(saved))
             }
             Stage::Pool(pool) => {
                 let Pooled { values, places, extent } = pool.forward(&x.values, x.extent);
@@ -54,7 +54,7 @@ impl<L: Layer> Stage<L> {
         wanted: bool,
     ) -> Result<Option<Vec<f32>>> {
         match (self, saved) {
-            (Stage::Conv(conv), StageSaved::Conv(saved)) => conv.backward(Pass { x, y, saved }, dy, wanted),
+            (Stage::Layer(layer), StageSaved::Layer(saved)) => layer.backward(Pass { x, y, saved }, dy, wanted),
             (Stage::Pool(pool), StageSaved::Pool(places)) => Ok(wanted.then(|| pool.gradient(x.extent, places, &dy))),
             (Stage::Inception(block), StageSaved::Inception(saved)) => block.backward(Pass { x, y, saved }, dy, wanted),
             _ => unreachable!("a stage is handed what it saved"),
@@ -65,6 +65,13 @@ impl<L: Layer> Stage<L> {
 /// Stages one after another.
 #[derive(Debug)]
 pub struct Chain<L>(pub Vec<Stage<L>>);
+
+impl Mode {
+    /// For a chain whose input is another's output.
+    pub(crate) fn after(self) -> Self {
+        if let Mode::Train { .. } = self { Mode::Train { input: true } } else { self }
+    }
+}
 
 /// How a chain is to be passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,10 +88,10 @@ pub enum Mode {
 }
 
 impl<L> Chain<L> {
-    /// The convolution blocks in order.
+    /// The layers in order.
     pub fn layers(&self) -> impl Iterator<Item = &L> {
         self.0.iter().flat_map(|stage| match stage {
-            Stage::Conv(conv) => std::slice::from_ref(conv),
+            Stage::Layer(layer) => std::slice::from_ref(layer),
             Stage::Pool(_) => &[],
             Stage::Inception(block) => &block.layers,
         })

@@ -1,10 +1,52 @@
-//! A convolution with batch norm folded in, packed once for both directions.
+//! Layers with constant weights: what is folded and packed once serves every pass.
 
 use candle_core::{Result, Tensor};
 
-use super::{Layer, LayerShape, NORM_EPS, Pass, StateDict};
+use super::affine::Affine;
+use super::{Kind, Layer, LayerShape, NORM_EPS, Pass, StateDict};
 use crate::activation::{Activation, with_values};
 use crate::kernels::conv::{self, Packed, Window};
+
+/// A layer with constant weights.
+#[derive(Debug)]
+pub enum Frozen {
+    /// A convolution, its batch norm folded in.
+    Conv(FrozenConv),
+    /// A fully connected layer, whose kernels need no packing.
+    Dense(Affine),
+}
+
+impl Frozen {
+    /// Takes its weights out of a state dict that has been checked.
+    pub fn new(shape: &LayerShape, state: &StateDict) -> Result<Self> {
+        Ok(match shape.kind {
+            Kind::Dense => Frozen::Dense(Affine::new(shape, state)?),
+            Kind::Normed => Frozen::Conv(FrozenConv::folded(shape, state)?),
+            Kind::Biased => {
+                let [weight, bias] = ["weight", "bias"].map(|part| shape.get(state, part));
+                Frozen::Conv(FrozenConv::pack(&weight?, &bias?.to_vec1()?, shape)?)
+            }
+        })
+    }
+}
+
+impl Layer for Frozen {
+    type Saved = ();
+
+    fn forward(&self, x: &Activation, train: bool) -> Result<(Activation, ())> {
+        match self {
+            Frozen::Conv(conv) => Ok((conv.forward(x), ())),
+            Frozen::Dense(dense) => Ok((dense.forward(x, train)?.0, ())),
+        }
+    }
+
+    fn backward(&self, pass: Pass<'_, ()>, dy: Vec<f32>, wanted: bool) -> Result<Option<Vec<f32>>> {
+        match self {
+            Frozen::Conv(conv) => Ok(wanted.then(|| conv.input_gradient(&pass, &dy))),
+            Frozen::Dense(dense) => dense.backward(Pass { x: pass.x, y: pass.y, saved: &false }, dy, wanted),
+        }
+    }
+}
 
 /// Convolution, bias and ReLU with constant weights.
 #[derive(Debug)]
@@ -17,7 +59,7 @@ pub struct FrozenConv {
 
 impl FrozenConv {
     /// Folds `w·γ/√(σ²+ε)` and `β − μ·γ/√(σ²+ε)`.
-    pub fn new(shape: &LayerShape, state: &StateDict) -> Result<Self> {
+    fn folded(shape: &LayerShape, state: &StateDict) -> Result<Self> {
         let get = |part: &str| shape.get(state, part);
         let scale = (get("bn.weight")? / (get("bn.running_var")? + f64::from(NORM_EPS))?.sqrt()?)?;
         let bias = (get("bn.bias")? - (get("bn.running_mean")? * &scale)?)?;
@@ -34,18 +76,14 @@ impl FrozenConv {
             backward: Packed::input_gradient(w, dims, shape.window),
         })
     }
-}
 
-impl Layer for FrozenConv {
-    type Saved = ();
-
-    fn forward(&self, x: &Activation, _train: bool) -> Result<(Activation, ())> {
+    fn forward(&self, x: &Activation) -> Activation {
         let (values, extent) = conv::forward(&x.values, x.extent, &self.forward, self.window, true);
-        Ok((Activation { values, extent }, ()))
+        Activation { values, extent }
     }
 
-    fn backward(&self, pass: Pass<'_, ()>, dy: Vec<f32>, wanted: bool) -> Result<Option<Vec<f32>>> {
+    fn input_gradient(&self, pass: &Pass<'_, ()>, dy: &[f32]) -> Vec<f32> {
         let mask = Some(pass.y.values.as_slice());
-        Ok(wanted.then(|| conv::input_gradient(&dy, mask, pass.x.extent, &self.backward, self.window, self.outs)))
+        conv::input_gradient(dy, mask, pass.x.extent, &self.backward, self.window, self.outs)
     }
 }

@@ -7,7 +7,7 @@ use crate::activation::Activation;
 use crate::kernels::map;
 use crate::kernels::pool::{MaxPool, Pooled};
 
-const POOL: MaxPool = MaxPool { kernel: 3, stride: 1, padding: 1 };
+const POOL: MaxPool = MaxPool { kernel: 3, stride: 1, padding: 1, ceil: true };
 
 /// An inception block: 1×1; 1×1 then 3×3; 1×1 then 3×3 (the "5×5"); pool then 1×1. Outputs are joined along channels.
 #[derive(Debug)]

@@ -3,17 +3,20 @@
 //! Candle's autograd adds every gradient to a fresh tensor of zeros, three passes over memory for each op. So a chain of
 //! layers is one Candle op ([`Chain`]), and inside it gradients are handed from layer to layer.
 
+mod affine;
 mod chain;
 mod channels_last;
 mod conv_norm;
 mod frozen;
 mod inception;
+mod learning;
 
 pub use chain::{Chain, Mode, Stage};
 pub use channels_last::channels_last;
-pub use conv_norm::{ConvNorm, NORM_EPS};
-pub use frozen::FrozenConv;
+pub use conv_norm::NORM_EPS;
+pub use frozen::Frozen;
 pub use inception::Inception;
+pub use learning::Learning;
 
 use std::collections::BTreeMap;
 
@@ -25,20 +28,48 @@ use crate::kernels::conv::Window;
 /// Weights and running statistics by torchvision's names.
 pub type StateDict = BTreeMap<String, Tensor>;
 
-/// One convolution block of a network: its name in torchvision's state dict, and its shape.
+/// What a layer does before its ReLU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A convolution, then batch norm: `NAME.conv.weight` and `NAME.bn.*`.
+    Normed,
+    /// A convolution with bias: `NAME.weight` and `NAME.bias`.
+    Biased,
+    /// A matrix over all of an image's values, channels outermost, with bias: `NAME.weight` and `NAME.bias`.
+    Dense,
+}
+
+/// One layer of a network: its name in torchvision's state dict, and its shape.
 #[derive(Debug, Clone)]
 pub struct LayerShape {
-    /// `conv1`, `inception3a.branch2.0`, …; the weights are `NAME.conv.weight` and `NAME.bn.*`.
+    /// `conv1`, `inception3a.branch2.0`, `features.0`, …
     pub name: String,
-    /// Input channels.
+    /// Input channels; a dense layer's input values.
     pub ins: usize,
     /// Output channels.
     pub outs: usize,
-    /// The window.
+    /// The window; of no meaning for a dense layer.
     pub window: Window,
+    /// What it does.
+    pub kind: Kind,
 }
 
 impl LayerShape {
+    /// The name and shape of each of its tensors.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        let (kernel, named) = (self.window.kernel, |part: &str| format!("{}.{part}", self.name));
+        let filters = vec![self.outs, self.ins, kernel, kernel];
+        match self.kind {
+            Kind::Normed => {
+                let norm = ["bn.weight", "bn.bias", "bn.running_mean", "bn.running_var"];
+                let norm = norm.into_iter().map(|part| (named(part), vec![self.outs]));
+                std::iter::once((named("conv.weight"), filters)).chain(norm).collect()
+            }
+            Kind::Biased => vec![(named("weight"), filters), (named("bias"), vec![self.outs])],
+            Kind::Dense => vec![(named("weight"), vec![self.outs, self.ins]), (named("bias"), vec![self.outs])],
+        }
+    }
+
     /// `NAME.part` of a state dict, as 32-bit.
     pub(crate) fn get(&self, state: &StateDict, part: &str) -> Result<Tensor> {
         get(state, &format!("{}.{part}", self.name))
@@ -51,12 +82,12 @@ pub(crate) fn get(state: &StateDict, name: &str) -> Result<Tensor> {
     tensor.to_dtype(DType::F32)
 }
 
-/// A convolution block: one that learns ([`ConvNorm`]) or one whose batch norm is folded in ([`FrozenConv`]).
+/// A layer that learns ([`Learning`]), or one with constant weights ([`Frozen`]).
 pub trait Layer: Send + Sync + 'static {
     /// What the backward pass needs beside input and output.
     type Saved: Send + Sync;
 
-    /// The block's output; `train` normalises by the batch's own moments and follows them.
+    /// The layer's output; `train` normalises by the batch's own moments and follows them.
     fn forward(&self, x: &Activation, train: bool) -> Result<(Activation, Self::Saved)>;
 
     /// The gradient by the input, unless it is not wanted; gradients by weights stay with the layer.

@@ -1,7 +1,7 @@
 //! The formula behind the reference weights: FNV-1a of a name seeds splitmix64, the top 24 bits are the value.
 
 use candle_core::{Device, Tensor};
-use cspine_nets::googlenet::layer_shapes;
+use cspine_nets::Architecture;
 use cspine_nets::layers::StateDict;
 
 /// `count` values in [0, 1).
@@ -31,17 +31,7 @@ fn filled(name: &str, dims: &[usize]) -> Tensor {
     Tensor::from_vec(values, dims, &Device::Cpu).unwrap()
 }
 
-/// A three-class GoogLeNet with the reference weights.
-pub fn googlenet_state() -> StateDict {
-    let mut shapes = vec![("fc.weight".to_owned(), vec![3, 1024]), ("fc.bias".to_owned(), vec![3])];
-    for layer in layer_shapes() {
-        shapes.push((
-            format!("{}.conv.weight", layer.name),
-            vec![layer.outs, layer.ins, layer.window.kernel, layer.window.kernel],
-        ));
-        for part in ["weight", "bias", "running_mean", "running_var"] {
-            shapes.push((format!("{}.bn.{part}", layer.name), vec![layer.outs]));
-        }
-    }
-    shapes.into_iter().map(|(name, dims)| (name.clone(), filled(&name, &dims))).collect()
+/// A network of three classes with the reference weights.
+pub fn state(architecture: Architecture) -> StateDict {
+    architecture.tensors(3).into_iter().map(|(name, dims)| (name.clone(), filled(&name, &dims))).collect()
 }
