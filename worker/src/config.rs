@@ -123,7 +123,7 @@ pub struct RunArgs {
     /// Deliveries without an answer before the broker gives a message up (all workers must agree)
     #[arg(long, env = "CSPINE_DELIVERY_LIMIT", default_value_t = Topology::default().delivery_limit)]
     pub delivery_limit: u32,
-    /// How decisions are explained: gradient, smoothgrad or gradcam
+    /// How decisions are explained: gradient, smoothgrad, gradcam or integrated
     #[arg(long, env = "CSPINE_SALIENCY", default_value = "gradient")]
     pub saliency: SaliencyMethod,
     /// How often ageing is written down

@@ -30,7 +30,7 @@ fn one_image(c: &mut Criterion) {
         let (classifier, one) = (classifier(architecture), [picture(architecture, 0)]);
         let mut group = c.benchmark_group(format!("{}, one image, all cores", architecture.as_str()));
         group.bench_function("logits", |b| b.iter(|| classifier.logits(&one).expect("logits")));
-        for method in [SaliencyMethod::Gradient, SaliencyMethod::GradCam, SaliencyMethod::SmoothGrad] {
+        for method in SaliencyMethod::ALL {
             group.bench_function(method.as_str(), |b| {
                 b.iter(|| classifier.infer(&one[0], Some(method)).expect("an answer"));
             });

@@ -110,7 +110,10 @@ impl Classifier {
                 saliency::grad_cam(&maps, &self.gradient_by_maps(&maps, answer.explained)?)?
             }
             SaliencyMethod::SmoothGrad => {
-                saliency::smooth_grad(input, |noisy| self.input_gradient(noisy, answer.explained))?
+                saliency::smooth_grad(input, &|noisy| self.input_gradients(noisy, answer.explained))?
+            }
+            SaliencyMethod::IntegratedGradients => {
+                saliency::integrated(&self.integrated_gradients(input, answer.explained)?)?
             }
         };
         answer.heatmap = Some(map.heatmap(self.card.preprocessing.size)?);
@@ -118,13 +121,26 @@ impl Classifier {
         Ok(answer)
     }
 
-    /// The gradient of a class's logit by the input, `[3, size, size]`.
-    pub fn input_gradient(&self, input: &[f32], class: Class) -> Result<Vec<f32>, ModelError> {
-        self.check(input)?;
-        let images = Var::from_tensor(&self.images(input.to_vec(), 1)?)?;
+    /// The gradients of a class's logit by each of some inputs `[3, size, size]`, all in one batch.
+    pub fn input_gradients(&self, inputs: &[Vec<f32>], class: Class) -> Result<Vec<Vec<f32>>, ModelError> {
+        inputs.iter().try_for_each(|input| self.check(input))?;
+        let images = Var::from_tensor(&self.images(inputs.concat(), inputs.len())?)?;
         let last = self.net.maps(images.as_tensor(), Mode::Differentiate)?.last;
-        let score = self.head(&last, Mode::Differentiate)?.get(0)?.get(class.index())?;
-        saliency::by_images(&score, &images)
+        let scores = self.head(&last, Mode::Differentiate)?.narrow(1, class.index(), 1)?;
+        let gradients = saliency::by_images(&scores.sum_all()?, &images)?;
+        Ok(gradients.chunks(self.input_len()).map(<[f32]>::to_vec).collect())
+    }
+
+    /// What each value of an input `[3, size, size]` adds to a class's logit over that of a black film.
+    pub fn integrated_gradients(&self, input: &[f32], class: Class) -> Result<Vec<f32>, ModelError> {
+        self.check(input)?;
+        let baseline = self.black();
+        saliency::integrated_gradients(input, &baseline, &|inputs| self.input_gradients(inputs, class))
+    }
+
+    /// The input of a black film.
+    pub fn black(&self) -> Vec<f32> {
+        self.card.preprocessing.normalise(&vec![0.0; self.input_len() / 3])
     }
 
     /// The last feature maps of one input, `[1, h, w, c]` (GoogLeNet's after `inception5b`), and a class's gradient by them.

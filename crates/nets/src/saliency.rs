@@ -1,5 +1,6 @@
 //! What an answer rests on: the gradient by the input (Simonyan et al. 2013, arXiv 1312.6034; the paper's), SmoothGrad
-//! (Smilkov et al. 2017, arXiv 1706.03825), Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391).
+//! (Smilkov et al. 2017, arXiv 1706.03825), Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391), integrated gradients
+//! (Sundararajan et al. 2017, arXiv 1703.01365).
 
 use candle_core::{Tensor, Var};
 use cspine_imaging::{Heatmap, resize};
@@ -19,15 +20,21 @@ pub enum SaliencyMethod {
     SmoothGrad,
     /// Σ over channels of feature maps at `inception5b`, weighted by their mean gradient, clipped at zero.
     GradCam,
+    /// The mean gradient on the way from a black film to the input, times that way, summed over channels.
+    IntegratedGradients,
 }
 
 impl SaliencyMethod {
-    /// Its word: `gradient`, `smoothgrad`, `gradcam`.
+    /// All of them.
+    pub const ALL: [SaliencyMethod; 4] = [Self::Gradient, Self::SmoothGrad, Self::GradCam, Self::IntegratedGradients];
+
+    /// Its word: `gradient`, `smoothgrad`, `gradcam`, `integrated`.
     pub fn as_str(self) -> &'static str {
         match self {
             SaliencyMethod::Gradient => "gradient",
             SaliencyMethod::SmoothGrad => "smoothgrad",
             SaliencyMethod::GradCam => "gradcam",
+            SaliencyMethod::IntegratedGradients => "integrated",
         }
     }
 }
@@ -35,8 +42,7 @@ impl SaliencyMethod {
 impl std::str::FromStr for SaliencyMethod {
     type Err = ModelError;
     fn from_str(word: &str) -> Result<Self, ModelError> {
-        let all = [Self::Gradient, Self::SmoothGrad, Self::GradCam];
-        all.into_iter().find(|method| method.as_str() == word).ok_or(ModelError::UnknownSaliency)
+        Self::ALL.into_iter().find(|method| method.as_str() == word).ok_or(ModelError::UnknownSaliency)
     }
 }
 
@@ -44,6 +50,10 @@ impl std::str::FromStr for SaliencyMethod {
 const SMOOTH_COPIES: usize = 16;
 /// Their noise, as a share of the input's range.
 const SMOOTH_NOISE: f32 = 0.1;
+/// Points of the way that integrated gradients average over, each the middle of its part.
+const INTEGRATED_STEPS: usize = 32;
+/// Inputs whose gradients are computed together: enough to fill the kernels, few enough for a worker's memory.
+const TOGETHER: usize = 4;
 
 /// A square map of non-negative saliency.
 #[derive(Debug, Clone)]
@@ -81,22 +91,57 @@ pub(crate) fn gradient(score: &Tensor, images: &Var) -> Result<Map, ModelError> 
     finite(largest_channel(&by_images(score, images)?))
 }
 
+/// Gradients of a class's logit by several inputs.
+type Gradients<'a> = &'a dyn Fn(&[Vec<f32>]) -> Result<Vec<Vec<f32>>, ModelError>;
+
 /// The mean gradient map over noisy inputs; the noise has a fixed seed.
-pub(crate) fn smooth_grad(
-    input: &[f32],
-    gradient: impl Fn(&[f32]) -> Result<Vec<f32>, ModelError>,
-) -> Result<Map, ModelError> {
+pub(crate) fn smooth_grad(input: &[f32], gradients: Gradients<'_>) -> Result<Map, ModelError> {
     let (low, high) = input.iter().fold((f32::MAX, f32::MIN), |(l, h), &v| (l.min(v), h.max(v)));
     let deviation = SMOOTH_NOISE * (high - low);
     let mut rng = StdRng::seed_from_u64(16);
-    let mut sum = vec![0.0; input.len() / 3];
-    for _ in 0..SMOOTH_COPIES {
-        let noisy: Vec<f32> = input.iter().map(|v| v + deviation * normal(&mut rng)).collect();
-        for (sum, value) in sum.iter_mut().zip(largest_channel(&gradient(&noisy)?)) {
-            *sum += value / SMOOTH_COPIES as f32;
+    let noisy = |_| input.iter().map(|v| v + deviation * normal(&mut rng)).collect();
+    finite(mean_gradient((0..SMOOTH_COPIES).map(noisy), gradients, largest_channel)?)
+}
+
+/// For each value of the input its share of the logit's rise over that of `baseline`: `(x − x₀) · mean of ∂y/∂x` on the
+/// straight way between them. The shares sum to the rise, as nearly as the mean is the integral.
+pub(crate) fn integrated_gradients(
+    input: &[f32],
+    baseline: &[f32],
+    gradients: Gradients<'_>,
+) -> Result<Vec<f32>, ModelError> {
+    let on_the_way = |step: usize| {
+        let share = (step as f32 + 0.5) / INTEGRATED_STEPS as f32;
+        input.iter().zip(baseline).map(|(x, x0)| x0 + share * (x - x0)).collect()
+    };
+    let mean = mean_gradient((0..INTEGRATED_STEPS).map(on_the_way), gradients, <[f32]>::to_vec)?;
+    Ok(mean.iter().zip(input).zip(baseline).map(|((mean, x), x0)| mean * (x - x0)).collect())
+}
+
+/// The map of [`integrated_gradients`]: the size of each pixel's sum over channels.
+pub(crate) fn integrated(shares: &[f32]) -> Result<Map, ModelError> {
+    let pixels = shares.len() / 3;
+    finite((0..pixels).map(|i| (0..3).map(|c| shares[c * pixels + i]).sum::<f32>().abs()).collect())
+}
+
+/// The mean of what `read` makes of each input's gradient.
+fn mean_gradient(
+    inputs: impl ExactSizeIterator<Item = Vec<f32>>,
+    gradients: Gradients<'_>,
+    read: impl Fn(&[f32]) -> Vec<f32>,
+) -> Result<Vec<f32>, ModelError> {
+    let count = inputs.len() as f32;
+    let mut mean = Vec::new();
+    let mut inputs = inputs.peekable();
+    while inputs.peek().is_some() {
+        let together: Vec<Vec<f32>> = inputs.by_ref().take(TOGETHER).collect();
+        for gradient in gradients(&together)? {
+            let values = read(&gradient);
+            mean.resize(values.len(), 0.0);
+            mean.iter_mut().zip(values).for_each(|(mean, value)| *mean += value / count);
         }
     }
-    finite(sum)
+    Ok(mean)
 }
 
 /// Grad-CAM of feature maps `[1, h, w, c]` and the score's gradient by them.

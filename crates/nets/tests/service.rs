@@ -8,8 +8,6 @@ use cspine_nets::{Architecture, Checkpoint, Classifier, ModelCard, ModelError, S
 
 use uniform::{state, uniform};
 
-const METHODS: [SaliencyMethod; 3] = [SaliencyMethod::Gradient, SaliencyMethod::SmoothGrad, SaliencyMethod::GradCam];
-
 fn checkpoint() -> Checkpoint {
     let card = ModelCard::uncalibrated(Architecture::GoogLeNet, Preprocessing::default(), "a formula");
     Checkpoint { card, state: state(Architecture::GoogLeNet) }
@@ -60,12 +58,24 @@ fn feature_maps_times_their_gradient_sum_to_the_logit_less_its_bias() {
 }
 
 #[test]
+fn integrated_gradients_sum_to_the_logits_rise_over_a_black_films() {
+    let classifier = Classifier::new(&checkpoint(), Sha256([0; 32])).unwrap();
+    let input = input("input");
+    let [from, to] = [classifier.black(), input.clone()].map(|x| classifier.logits(&[x]).unwrap()[0]);
+    for class in Class::ALL {
+        let sum: f64 = classifier.integrated_gradients(&input, *class).unwrap().iter().map(|v| f64::from(*v)).sum();
+        let rise = f64::from(to[class.index()] - from[class.index()]);
+        assert!((sum - rise).abs() < 0.05 * rise.abs().max(1.0), "{class}: {sum} against {rise}");
+    }
+}
+
+#[test]
 fn every_method_gives_a_heatmap_of_the_networks_size_for_the_explained_class() {
     let classifier = Classifier::new(&checkpoint(), Sha256([0; 32])).unwrap();
     let input = input("input");
     let plain = classifier.infer(&input, None).unwrap();
     assert!(plain.heatmap.is_none());
-    for method in METHODS {
+    for method in SaliencyMethod::ALL {
         let answer = classifier.infer(&input, Some(method)).unwrap();
         let heatmap = answer.heatmap.unwrap();
         assert_eq!((heatmap.width, heatmap.height, heatmap.values.len()), (224, 224, 224 * 224));

@@ -27,7 +27,7 @@ pub struct ClassifyArgs {
     /// DICOM, PNG, JPEG or TIFF files
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
-    /// How decisions are explained: gradient, smoothgrad or gradcam
+    /// How decisions are explained: gradient, smoothgrad, gradcam or integrated
     #[arg(long, env = "CSPINE_SALIENCY", default_value = "gradient")]
     pub saliency: SaliencyMethod,
     /// Writes each heatmap and its overlay on the image into this folder
