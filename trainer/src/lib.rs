@@ -1,6 +1,7 @@
 //! Fits, evaluates and compares networks; makes phantoms.
 
 mod augment;
+pub mod compare;
 pub mod dataset;
 pub mod evaluate;
 pub mod fit;

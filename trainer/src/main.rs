@@ -1,7 +1,7 @@
 //! `cspine-trainer`.
 
 use clap::{Parser, Subcommand};
-use cspine_trainer::{evaluate, fit, import, phantoms, pretrain};
+use cspine_trainer::{compare, evaluate, fit, import, phantoms, pretrain};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -12,6 +12,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Compare readers, networks or people, on the same images
+    Compare(compare::CompareArgs),
     /// Measure a model on labelled images
     Evaluate(evaluate::EvaluateArgs),
     /// Fit a network to labelled images by the paper's recipe
@@ -28,6 +30,7 @@ fn main() -> anyhow::Result<()> {
     // SAFETY: this is the only thread.
     unsafe { cspine_nets::keep_candle_to_one_thread() };
     match Cli::parse().command {
+        Command::Compare(args) => compare::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Fit(args) => fit::run(&args),
         Command::Import(args) => import::run(&args),

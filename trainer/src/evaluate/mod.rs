@@ -1,8 +1,8 @@
 //! `cspine-trainer evaluate`: a model on labelled images.
 
-mod predict;
+pub(crate) mod predict;
 mod report;
-mod text;
+pub(crate) mod text;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use cspine_nets::Classifier;
 use crate::dataset::Dataset;
 
 pub use predict::{Prediction, predict};
+pub(crate) use report::with_interval;
 pub use report::{Block, Flag, PerClass, Report};
 
 /// Measures a model on labelled images.
@@ -55,7 +56,8 @@ fn load_model(path: &Path) -> Result<Classifier> {
     Classifier::load(&bytes).with_context(|| format!("cannot use the model {}", path.display()))
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
+/// Writes a file of a report.
+pub(crate) fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
     let path = folder.join(name);
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }

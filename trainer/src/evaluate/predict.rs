@@ -74,7 +74,7 @@ fn predict_one(model: &Classifier, example: &Example, limits: &Limits) -> Result
 
 /// `predictions.csv`. Probabilities have all their digits, so that every figure can be computed again; without an answer
 /// they and the verdict are empty.
-pub(super) fn csv(predictions: &[Prediction]) -> Result<String> {
+pub(crate) fn csv(predictions: &[Prediction]) -> Result<String> {
     let mut writer = csv::Writer::from_writer(vec![]);
     let [dislocation, fracture, normal] = [Class::Dislocation, Class::Fracture, Class::Normal].map(Class::as_str);
     writer.write_record([

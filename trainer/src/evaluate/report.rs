@@ -140,7 +140,8 @@ impl Block {
 }
 
 impl PerClass {
-    fn new(binary: &Binary) -> PerClass {
+    /// A class's figures.
+    pub fn new(binary: &Binary) -> PerClass {
         let (accuracy, accuracy_interval) = with_interval(binary.accuracy());
         let (sensitivity, sensitivity_interval) = with_interval(binary.sensitivity());
         let (specificity, specificity_interval) = with_interval(binary.specificity());
@@ -160,6 +161,7 @@ impl PerClass {
     }
 }
 
-fn with_interval(proportion: Proportion) -> (Option<f64>, Option<[f64; 2]>) {
+/// A proportion's value and interval.
+pub(crate) fn with_interval(proportion: Proportion) -> (Option<f64>, Option<[f64; 2]>) {
     (proportion.value(), proportion.interval())
 }

@@ -81,11 +81,13 @@ fn write_confusion(text: &mut String, block: &Block) -> std::fmt::Result {
     Ok(())
 }
 
-fn proportion(value: Option<f64>, interval: Option<[f64; 2]>) -> String {
+/// `88.24 % (78.5–93.9)`.
+pub(crate) fn proportion(value: Option<f64>, interval: Option<[f64; 2]>) -> String {
     let interval = interval.map(|[low, high]| format!(" ({:.1}–{:.1})", low * 100.0, high * 100.0));
     percent(value) + &interval.unwrap_or_default()
 }
 
-fn percent(value: Option<f64>) -> String {
+/// ` 88.24 %`.
+pub(crate) fn percent(value: Option<f64>) -> String {
     value.map_or("     -".to_owned(), |value| format!("{:6.2} %", value * 100.0))
 }

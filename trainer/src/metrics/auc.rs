@@ -7,23 +7,25 @@ use super::Labelled;
 ///
 /// `None` without injuries or without normals. Images without an answer are left out.
 pub fn auc(images: &[Labelled]) -> Option<f64> {
-    let mut scored: Vec<(f64, bool)> = images
-        .iter()
-        .filter_map(|image| {
-            let [dislocation, fracture, _] = image.answer.as_ref()?.probabilities;
-            Some((f64::from(dislocation) + f64::from(fracture), image.label.is_injury()))
-        })
-        .collect();
+    area(images.iter().filter_map(|image| {
+        let [dislocation, fracture, _] = image.answer.as_ref()?.probabilities;
+        Some((f64::from(dislocation) + f64::from(fracture), image.label.is_injury()))
+    }))
+}
+
+/// [`auc`] of any score: each image's score and whether it is a case. `None` without cases or without controls.
+pub fn area(images: impl IntoIterator<Item = (f64, bool)>) -> Option<f64> {
+    let mut scored: Vec<(f64, bool)> = images.into_iter().collect();
     scored.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut normals_below, mut injuries, mut wins) = (0.0, 0.0, 0.0);
+    let (mut controls_below, mut cases, mut wins) = (0.0, 0.0, 0.0);
     for tied in scored.chunk_by(|a, b| a.0 == b.0) {
-        let tied_injuries = tied.iter().filter(|(_, injury)| *injury).count() as f64;
-        let tied_normals = tied.len() as f64 - tied_injuries;
-        wins += tied_injuries * (normals_below + tied_normals / 2.0);
-        normals_below += tied_normals;
-        injuries += tied_injuries;
+        let tied_cases = tied.iter().filter(|(_, case)| *case).count() as f64;
+        let tied_controls = tied.len() as f64 - tied_cases;
+        wins += tied_cases * (controls_below + tied_controls / 2.0);
+        controls_below += tied_controls;
+        cases += tied_cases;
     }
-    let pairs = injuries * normals_below;
+    let pairs = cases * controls_below;
     (pairs > 0.0).then(|| wins / pairs)
 }
 

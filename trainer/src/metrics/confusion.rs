@@ -46,12 +46,16 @@ pub struct OneVsRest {
 impl Confusion {
     /// Counts.
     pub fn of(images: &[Labelled]) -> Confusion {
+        Confusion::count(images.iter().map(|image| (image.label, image.answer.as_ref().map(|answer| answer.verdict))))
+    }
+
+    /// Counts labels with their verdicts; `None` is no answer.
+    pub fn count(calls: impl IntoIterator<Item = (Class, Option<Class>)>) -> Confusion {
         let mut confusion = Confusion::default();
-        for image in images {
-            let label = image.label.index();
-            match &image.answer {
-                Some(answer) => confusion.counts[label][answer.verdict.index()] += 1,
-                None => confusion.abstained[label] += 1,
+        for (label, verdict) in calls {
+            match verdict {
+                Some(verdict) => confusion.counts[label.index()][verdict.index()] += 1,
+                None => confusion.abstained[label.index()] += 1,
             }
         }
         confusion
@@ -97,6 +101,21 @@ impl Confusion {
             precision: mean(|b| b.precision().value().or((b.positives > 0).then_some(0.0))),
             f1: mean(Binary::f1),
         }
+    }
+
+    /// A 95 % interval of [`OneVsRest::accuracy`]; `None` without images.
+    ///
+    /// The three decisions on an image are no independent trials: a wrong call is wrong in exactly two of them, so that
+    /// Wilson's interval of 3n pooled decisions would be too narrow. Images are independent, and the mean is
+    /// 2/3 of the share of right calls + 1/3 of the share of answered images. So the interval is Wilson's of the plain
+    /// accuracy on that scale: exactly as good as that one for a reader who answers always. For one who abstains, the
+    /// share of answered images has an interval too, and the ends are added, which errs on the wide side.
+    pub fn one_vs_rest_accuracy_interval(&self) -> Option<[f64; 2]> {
+        let right = self.accuracy();
+        let answered = Proportion { count: right.of - self.abstained.iter().sum::<usize>(), of: right.of };
+        let answered = if answered.count == answered.of { [1.0; 2] } else { answered.interval()? };
+        let right = right.interval()?;
+        Some([0, 1].map(|end| (2.0 * right[end] + answered[end]) / 3.0))
     }
 }
 
@@ -188,6 +207,31 @@ mod tests {
         assert_eq!(confusion.binary(Class::Normal).sensitivity(), Proportion { count: 1, of: 2 });
         assert_eq!(confusion.binary(Class::Fracture).specificity(), Proportion { count: 1, of: 2 });
         assert_eq!(confusion.binary(Class::Dislocation).accuracy(), Proportion { count: 2, of: 3 });
+    }
+
+    #[test]
+    fn the_one_vs_rest_means_interval_is_the_plain_accuracys_on_its_scale() {
+        let paper = confusion([[17, 1, 1], [1, 22, 1], [2, 2, 21]]);
+        let [low, high] = paper.one_vs_rest_accuracy_interval().unwrap();
+        let plain = paper.accuracy().interval().unwrap();
+        assert!((low - (1.0 - (1.0 - plain[0]) * 2.0 / 3.0)).abs() < 1e-12, "{low}");
+        assert!((high - (1.0 - (1.0 - plain[1]) * 2.0 / 3.0)).abs() < 1e-12, "{high}");
+        // 188 of 204 pooled decisions would claim more than 68 images can tell.
+        let pooled = Proportion { count: 188, of: 204 }.interval().unwrap();
+        assert!(low < pooled[0] && pooled[1] < high);
+        assert_eq!(confusion([[0; 3]; 3]).one_vs_rest_accuracy_interval(), None);
+    }
+
+    #[test]
+    fn a_reader_who_abstains_has_a_wider_one_vs_rest_interval_around_a_lower_mean() {
+        let wrong = confusion([[8, 2, 0], [0, 10, 0], [0, 0, 10]]);
+        let silent = Confusion { counts: [[8, 0, 0], [0, 10, 0], [0, 0, 10]], abstained: [2, 0, 0] };
+        assert_eq!(wrong.accuracy(), silent.accuracy());
+        let mean = silent.one_vs_rest().accuracy.unwrap();
+        assert!((mean - (2.0 * 28.0 + 28.0) / 90.0).abs() < 1e-12 && mean < wrong.one_vs_rest().accuracy.unwrap());
+        let ([low, high], [other_low, other_high]) =
+            (silent.one_vs_rest_accuracy_interval().unwrap(), wrong.one_vs_rest_accuracy_interval().unwrap());
+        assert!(low < mean && mean < high && high - low > other_high - other_low);
     }
 
     #[test]

@@ -6,12 +6,20 @@
 
 mod auc;
 mod confusion;
+mod delong;
+mod holm;
+mod mcnemar;
+mod tail;
 mod wilson;
 
 use cspine_domain::Class;
 
-pub use auc::auc;
+pub use auc::{area, auc};
 pub use confusion::{Binary, Confusion, OneVsRest};
+pub use delong::{Area, DeLong, delong};
+pub use holm::holm;
+pub use mcnemar::{McNemar, Method};
+pub use tail::{chi_square_tail, erfc, two_sided};
 pub use wilson::{Proportion, wilson};
 
 /// One image's label and answer.

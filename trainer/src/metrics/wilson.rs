@@ -10,7 +10,7 @@ pub struct Proportion {
 }
 
 /// The 97.5 % point of the normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
+pub(super) const Z: f64 = 1.959_963_984_540_054;
 
 impl Proportion {
     /// From 0 to 1; `None` of nothing.
