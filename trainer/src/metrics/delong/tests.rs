@@ -6,8 +6,9 @@ use rand::{Rng, SeedableRng};
 use super::super::area;
 use super::{Area, DeLong, delong};
 
-/// The example of DeLong et al. (1988): albumin, total protein, K-G score and whether surgery helped, of 43 patients with
-/// ovarian cancer.
+/// The example of DeLong et al. (1988): albumin, total protein, K-G score and outcome after surgery of 43 patients with
+/// ovarian cancer, as the SAS/STAT User's Guide prints it (The LOGISTIC Procedure, Comparing Receiver Operating
+/// Characteristic Curves).
 const OVARIAN: [(f64, f64, f64, bool); 43] = {
     const NO: bool = false;
     const YES: bool = true;
@@ -63,8 +64,8 @@ fn near(value: f64, expected: f64, digits: i32) {
 }
 
 #[test]
-fn the_papers_example_has_the_areas_and_errors_of_sas() {
-    // SAS/STAT User's Guide, The LOGISTIC Procedure, Comparing Receiver Operating Characteristic Curves.
+fn the_papers_example_has_the_areas_and_errors_that_were_computed_apart() {
+    // By the definition, in Python.
     type Test = fn(&(f64, f64, f64, bool)) -> f64;
     let tests: [(Test, [f64; 4]); 3] = [
         (|p| p.0, [0.7366, 0.0927, 0.5549, 0.9182]),
@@ -82,7 +83,7 @@ fn the_papers_example_has_the_areas_and_errors_of_sas() {
 }
 
 #[test]
-fn the_papers_example_has_the_differences_of_sas() {
+fn the_papers_example_has_the_differences_that_were_computed_apart() {
     let protein: Vec<_> = OVARIAN.iter().map(|p| ([p.1, 10.0 - p.2], p.3)).collect();
     let test = delong(&protein).unwrap();
     near(test.difference, -0.0780, 4);
