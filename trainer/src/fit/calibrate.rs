@@ -118,7 +118,8 @@ mod tests {
         let flagged = |sensitivity: f64| {
             let point = operating_point(&scored, &card, sensitivity).unwrap();
             let score = |s: &Scored| card.probabilities(s.logits)[..2].iter().sum::<f32>();
-            [true, false].map(|injury| scored.iter().filter(|s| s.class.is_injury() == injury && score(s) >= point).count())
+            [true, false]
+                .map(|injury| scored.iter().filter(|s| s.class.is_injury() == injury && score(s) >= point).count())
         };
         // 39 injuries: 20 are asked for, and the 20th is the last of its four.
         assert_eq!(flagged(0.5), [20, 4]);
