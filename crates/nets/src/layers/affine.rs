@@ -4,13 +4,11 @@ use std::sync::Mutex;
 
 use candle_core::{Device, Result, Tensor, Var};
 
-use super::{Kind, Layer, LayerShape, Pass, StateDict};
+use super::{Kind, Layer, LayerShape, Pass, StateDict, UNPOISONED};
 use crate::activation::{Activation, tensor, with_values};
 use crate::kernels::conv::{self, Extent, Packed};
 use crate::kernels::dense;
 use crate::kernels::map::transpose;
-
-const UNPOISONED: &str = "no holder of this lock panics";
 
 /// A layer whose weights can learn.
 #[derive(Debug)]
@@ -49,10 +47,6 @@ impl Affine {
         Ok(())
     }
 
-    fn dims(&self) -> [usize; 3] {
-        [self.shape.outs, self.shape.ins, self.shape.window.kernel]
-    }
-
     fn apply(&self, x: &Activation, weight: &[f32], bias: &[f32]) -> Result<Activation> {
         if self.shape.kind == Kind::Dense {
             let dims = self.dense(x.extent)?;
@@ -60,7 +54,7 @@ impl Affine {
             let extent = Extent { images: dims.n, height: 1, width: 1, channels: dims.outs };
             return Ok(Activation { values, extent });
         }
-        let packed = Packed::forward(weight, self.dims()).with_bias(bias);
+        let packed = Packed::forward(weight, self.shape.dims()).with_bias(bias);
         let (values, extent) = conv::forward(&x.values, x.extent, &packed, self.shape.window, true);
         Ok(Activation { values, extent })
     }
@@ -112,7 +106,7 @@ impl Layer for Affine {
                 let flat = dense::input_gradient(&dy, w, self.dense(x.extent)?);
                 Ok::<_, candle_core::Error>(transpose(&flat, x.extent.channels, x.extent.height * x.extent.width))
             } else {
-                let packed = Packed::input_gradient(w, self.dims(), window);
+                let packed = Packed::input_gradient(w, self.shape.dims(), window);
                 Ok(conv::input_gradient(&dy, None, x.extent, &packed, window, outs))
             }
         })??;

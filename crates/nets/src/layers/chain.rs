@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::{Inception, Layer, Pass};
+use super::{Inception, Layer, Pass, UNPOISONED};
 use crate::activation::{Activation, tensor, with_values};
 use crate::kernels::pool::{MaxPool, Pooled};
 
@@ -66,13 +66,6 @@ impl<L: Layer> Stage<L> {
 #[derive(Debug)]
 pub struct Chain<L>(pub Vec<Stage<L>>);
 
-impl Mode {
-    /// For a chain whose input is another's output.
-    pub(crate) fn after(self) -> Self {
-        if let Mode::Train { .. } = self { Mode::Train { input: true } } else { self }
-    }
-}
-
 /// How a chain is to be passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -85,6 +78,13 @@ pub enum Mode {
         /// Whether the chain's input gets a gradient.
         input: bool,
     },
+}
+
+impl Mode {
+    /// For a chain whose input is another's output.
+    pub(crate) fn after(self) -> Self {
+        if let Mode::Train { .. } = self { Mode::Train { input: true } } else { self }
+    }
 }
 
 impl<L> Chain<L> {
@@ -160,7 +160,7 @@ impl<L: Layer> ChainOp<L> {
             trace.saved.push(saved);
         }
         let result = trace.activations[trace.saved.len()].clone();
-        *self.trace.lock().expect("no holder of this lock panics") = Some(trace);
+        *self.trace.lock().expect(UNPOISONED) = Some(trace);
         Ok(result)
     }
 }
@@ -179,7 +179,7 @@ impl<L: Layer> CustomOp1 for ChainOp<L> {
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let Some(mut trace) = self.trace.lock().expect("no holder of this lock panics").take() else {
+        let Some(mut trace) = self.trace.lock().expect(UNPOISONED).take() else {
             candle_core::bail!("a chain has one backward pass for each forward pass that keeps a trace")
         };
         let input = self.mode != Mode::Train { input: false };

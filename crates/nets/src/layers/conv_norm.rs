@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use candle_core::{Device, Result, Tensor, Var};
 
-use super::{Layer, LayerShape, Pass, StateDict};
+use super::{Layer, LayerShape, Pass, StateDict, UNPOISONED};
 use crate::activation::{Activation, tensor, with_values};
 use crate::kernels::conv::{self, Packed};
 use crate::kernels::norm::{self, Moments};
@@ -13,7 +13,6 @@ use crate::kernels::norm::{self, Moments};
 pub const NORM_EPS: f32 = 1e-3;
 /// How fast the running statistics follow a batch's.
 const NORM_MOMENTUM: f32 = 0.1;
-const UNPOISONED: &str = "no holder of this lock panics";
 
 /// A block that learns.
 #[derive(Debug)]
@@ -71,10 +70,6 @@ impl ConvNorm {
         Ok(())
     }
 
-    fn dims(&self) -> [usize; 3] {
-        [self.shape.outs, self.shape.ins, self.shape.window.kernel]
-    }
-
     fn follow(&self, batch: &Moments, rows: usize) {
         // The running variance is the unbiased one, as in PyTorch.
         let unbiased = rows as f32 / (rows as f32 - 1.0).max(1.0);
@@ -99,7 +94,7 @@ impl Layer for ConvNorm {
     type Saved = Saved;
 
     fn forward(&self, x: &Activation, train: bool) -> Result<(Activation, Saved)> {
-        let packed = with_values(&self.weight, |w| Packed::forward(w, self.dims()))?;
+        let packed = with_values(&self.weight, |w| Packed::forward(w, self.shape.dims()))?;
         let (z, extent) = conv::forward(&x.values, x.extent, &packed, self.shape.window, false);
         let moments = if train {
             let moments = norm::moments(&z, extent.channels);
@@ -116,7 +111,7 @@ impl Layer for ConvNorm {
 
     fn backward(&self, pass: Pass<'_, Saved>, dy: Vec<f32>, wanted: bool) -> Result<Option<Vec<f32>>> {
         let Saved { z, moments, of_batch } = pass.saved;
-        let dims = self.dims();
+        let dims = self.shape.dims();
         let window = self.shape.window;
         let norm = with_values(&self.gamma, |gamma| {
             let y = &pass.y.values;

@@ -68,7 +68,7 @@ impl FrozenConv {
     }
 
     fn pack(weight: &Tensor, bias: &[f32], shape: &LayerShape) -> Result<Self> {
-        let dims = [shape.outs, shape.ins, shape.window.kernel];
+        let dims = shape.dims();
         with_values(weight, |w| Self {
             window: shape.window,
             outs: shape.outs,

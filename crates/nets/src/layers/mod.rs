@@ -28,6 +28,9 @@ use crate::kernels::conv::Window;
 /// Weights and running statistics by torchvision's names.
 pub type StateDict = BTreeMap<String, Tensor>;
 
+/// Why a layer's locks are never poisoned.
+const UNPOISONED: &str = "no holder of this lock panics";
+
 /// What a layer does before its ReLU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -55,6 +58,11 @@ pub struct LayerShape {
 }
 
 impl LayerShape {
+    /// Of a convolution's weights: output channels, input channels, side of the window.
+    fn dims(&self) -> [usize; 3] {
+        [self.outs, self.ins, self.window.kernel]
+    }
+
     /// The name and shape of each of its tensors.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let (kernel, named) = (self.window.kernel, |part: &str| format!("{}.{part}", self.name));
