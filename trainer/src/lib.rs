@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod import;
 pub mod metrics;
+pub mod page;
 pub mod phantoms;
 pub mod pretrain;
 mod progress;

@@ -9,6 +9,8 @@ use crate::network::{Plan, Step};
 
 /// Length of the feature vector.
 pub const FEATURES: usize = 4096;
+/// Channels of the map after the last convolution.
+pub const LAST_MAP: usize = 256;
 /// The share of activations dropped while training, before each hidden layer.
 pub const DROPOUT: f64 = 0.5;
 

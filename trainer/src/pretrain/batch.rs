@@ -2,16 +2,22 @@
 
 use cspine_domain::Class;
 use cspine_imaging::{Preprocessing, Radiograph, resize};
+use cspine_nets::Architecture;
 use cspine_phantom::{Case, Film, Preset};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rayon::prelude::*;
 
+use super::grid;
 use crate::augment::Augmentation;
 
 /// What one stage of pre-training shows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Diet {
+    /// The network that eats it.
+    pub architecture: Architecture,
+    /// Whether it is asked for the class too, not only for the place.
+    pub classes: bool,
     /// Pictures a batch.
     pub batch: usize,
     /// Side of a rendered phantom, pixels.
@@ -30,7 +36,7 @@ pub struct Batch {
     pub images: Vec<f32>,
     /// Class indices.
     pub labels: Vec<u32>,
-    /// `[n, side/16, side/16, 2]`: 1 where a dislocation, a fracture is.
+    /// `[n, cells, cells, 2]`: 1 where a dislocation, a fracture is.
     pub places: Vec<f32>,
 }
 
@@ -157,19 +163,22 @@ fn picture(
     if rng.random_bool(0.7) {
         Augmentation::DEFAULT.expose(&mut plane, rng);
     }
-    Picture { plane, class, places: places(&mask, diet.side, class) }
+    Picture { plane, class, places: places(&mask, diet, class) }
 }
 
-/// Where a cell of 16 pixels is covered by the mask to an eighth or more.
-fn places(mask: &[f32], side: usize, class: Class) -> Vec<f32> {
-    let cells = side.div_ceil(16);
+/// Where a cell of the network's map is covered by the mask to an eighth or more.
+fn places(mask: &[f32], diet: &Diet, class: Class) -> Vec<f32> {
+    let (cells, first) = (grid::cells(diet.architecture, diet.side), grid::first(diet.architecture));
     let mut places = vec![0.0; cells * cells * 2];
     if class == Class::Normal {
         return places;
     }
+    let cell = |pixel: usize| pixel.checked_sub(first).map(|p| p / grid::STEP).filter(|&cell| cell < cells);
     let mut cover = vec![0.0f32; cells * cells];
     for (i, m) in mask.iter().enumerate() {
-        cover[i / side / 16 * cells + i % side / 16] += m / 256.0;
+        if let (Some(x), Some(y)) = (cell(i % diet.side), cell(i / diet.side)) {
+            cover[y * cells + x] += m / (grid::STEP * grid::STEP) as f32;
+        }
     }
     for (cell, cover) in cover.iter().enumerate() {
         places[cell * 2 + class.index()] = f32::from(u8::from(*cover > 0.125));
