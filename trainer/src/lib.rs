@@ -11,4 +11,5 @@ pub mod page;
 pub mod phantoms;
 pub mod pretrain;
 mod progress;
+pub mod resolution;
 mod snapshot;

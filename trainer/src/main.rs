@@ -1,7 +1,7 @@
 //! `cspine-trainer`.
 
 use clap::{Parser, Subcommand};
-use cspine_trainer::{compare, evaluate, fit, import, phantoms, pretrain};
+use cspine_trainer::{compare, evaluate, fit, import, phantoms, pretrain, resolution};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -24,6 +24,8 @@ enum Command {
     Phantoms(phantoms::PhantomsArgs),
     /// Pre-train on phantoms: stage 1 of the starter model
     Pretrain(pretrain::PretrainArgs),
+    /// Measure sensitivity against the size of the injury, for networks of several input sizes
+    Resolution(resolution::ResolutionArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -36,5 +38,6 @@ fn main() -> anyhow::Result<()> {
         Command::Import(args) => import::run(&args),
         Command::Phantoms(args) => phantoms::run(&args),
         Command::Pretrain(args) => pretrain::run(&args),
+        Command::Resolution(args) => resolution::run(&args),
     }
 }

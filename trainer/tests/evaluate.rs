@@ -131,6 +131,28 @@ fn ambiguous_images_are_left_out_of_the_second_block() {
 }
 
 #[test]
+fn calibration_is_measured_with_and_without_the_temperature_and_drawn() {
+    let dir = scene();
+    let mut model = Checkpoint::read(&fs::read(dir.path().join("model")).unwrap()).unwrap();
+    model.card.temperature = 4.0;
+    fs::write(dir.path().join("model"), model.write().unwrap()).unwrap();
+    let warm = evaluate(dir.path());
+    model.card.temperature = 1.0;
+    fs::write(dir.path().join("model"), model.write().unwrap()).unwrap();
+    let bare = evaluate(dir.path());
+    let figure = |report: &Value, of: &str, name: &str| report[of][name].as_f64().unwrap();
+    for name in ["ece", "brier"] {
+        assert!((figure(&warm, "uncalibrated", name) - figure(&bare, "calibration", name)).abs() < 1e-4, "{name}");
+        assert!((figure(&warm, "calibration", name) - figure(&bare, "calibration", name)).abs() > 1e-4, "{name}");
+    }
+    assert_eq!(warm["calibration"]["images"], 4);
+    let html = fs::read_to_string(dir.path().join("new/report/evaluation.html")).unwrap();
+    for part in ["Reliability", "Confusion", "These figures hold for these images and nothing else", "<svg"] {
+        assert!(html.contains(part), "{part}");
+    }
+}
+
+#[test]
 fn the_text_says_what_the_model_was_trained_on() {
     let dir = scene();
     evaluate(dir.path());

@@ -48,7 +48,7 @@ fn normals(rng: &mut StdRng, count: usize, deviation: f32) -> Vec<f32> {
 }
 
 /// A standard normal value by the Box–Muller transform.
-pub(crate) fn normal(rng: &mut StdRng) -> f32 {
+pub fn normal(rng: &mut impl Rng) -> f32 {
     let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
     ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
 }

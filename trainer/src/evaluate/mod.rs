@@ -1,5 +1,6 @@
 //! `cspine-trainer evaluate`: a model on labelled images.
 
+mod page;
 pub(crate) mod predict;
 mod report;
 pub(crate) mod text;
@@ -12,6 +13,7 @@ use cspine_imaging::Limits;
 use cspine_nets::Classifier;
 
 use crate::dataset::Dataset;
+use crate::page::Provenance;
 
 pub use predict::{Prediction, predict};
 pub(crate) use report::with_interval;
@@ -26,7 +28,7 @@ pub struct EvaluateArgs {
     /// Folder with a folder for each class, or with a manifest.csv.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Folder for predictions.csv, evaluation.json and evaluation.txt; made if it is not there.
+    /// Folder for predictions.csv, evaluation.json, .txt and .html; made if it is not there.
     #[arg(long, value_name = "DIR")]
     pub report: PathBuf,
 }
@@ -47,11 +49,16 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     write(&args.report, "predictions.csv", &predict::csv(&predictions)?)?;
     write(&args.report, "evaluation.json", &(serde_json::to_string_pretty(&report)? + "\n"))?;
     write(&args.report, "evaluation.txt", &text)?;
+    let mut provenance = Provenance::new(dataset.examples.iter().any(|example| example.kind.is_some()));
+    provenance.digests.insert("model".to_owned(), model.sha256().to_string());
+    provenance.digests.insert("images".to_owned(), report.data_digest.to_string());
+    write(&args.report, "evaluation.html", &page::render(&report, &provenance))?;
     print!("{text}");
     Ok(())
 }
 
-fn load_model(path: &Path) -> Result<Classifier> {
+/// Reads a model file.
+pub(crate) fn load_model(path: &Path) -> Result<Classifier> {
     let bytes = fs::read(path).with_context(|| format!("cannot read the model {}", path.display()))?;
     Classifier::load(&bytes).with_context(|| format!("cannot use the model {}", path.display()))
 }

@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::Prediction;
 use crate::dataset::digest;
-use crate::metrics::{Binary, Confusion, Labelled, OneVsRest, Proportion, auc, collapsed, operating_point};
+use crate::metrics::{
+    Binary, Calibration, Confusion, Labelled, OneVsRest, Proportion, auc, calibration, collapsed, operating_point,
+};
 
 /// What was measured, and on what. Proportions go from 0 to 1 and are null where there is nothing to count; intervals are
 /// Wilson's at 95 %.
@@ -33,6 +35,10 @@ pub struct Report {
     pub all: Block,
     /// On those that the data set does not call ambiguous.
     pub without_ambiguous: Block,
+    /// Of the probabilities as answered, at the model's temperature.
+    pub calibration: Option<Calibration>,
+    /// Of what they would be without a temperature.
+    pub uncalibrated: Option<Calibration>,
     /// Why images have no answer.
     pub failures: Vec<String>,
 }
@@ -110,6 +116,8 @@ impl Report {
             classes: Class::ALL,
             all: Block::new(&images(true)),
             without_ambiguous: Block::new(&images(false)),
+            calibration: calibration(&images(true), 1.0),
+            uncalibrated: calibration(&images(true), f64::from(card.temperature)),
             failures: predictions.iter().filter_map(|p| p.failure.clone()).collect(),
         }
     }

@@ -28,6 +28,10 @@ fn write_report(text: &mut String, report: &Report, ignored: usize) -> std::fmt:
     if ambiguous > 0 {
         write_block(text, "Without the ambiguous", &report.without_ambiguous)?;
     }
+    if let (Some(before), Some(after)) = (&report.uncalibrated, &report.calibration) {
+        writeln!(text, "\nCalibration   bare logits: ECE {:.4}, Brier {:.4}", before.ece, before.brier)?;
+        writeln!(text, "              at the temperature: ECE {:.4}, Brier {:.4}", after.ece, after.brier)?;
+    }
     if !report.failures.is_empty() {
         writeln!(text, "\nWithout an answer, counted as errors ({})", report.failures.len())?;
         for failure in &report.failures {

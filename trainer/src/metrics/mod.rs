@@ -5,20 +5,24 @@
 //! Only the AUC, which needs a score, leaves it out.
 
 mod auc;
+mod calibration;
 mod confusion;
 mod delong;
 mod holm;
 mod mcnemar;
+mod predictive;
 mod tail;
 mod wilson;
 
 use cspine_domain::Class;
 
 pub use auc::{area, auc};
+pub use calibration::{Bin, Calibration, calibration};
 pub use confusion::{Binary, Confusion, OneVsRest};
 pub use delong::{Area, DeLong, delong};
 pub use holm::holm;
 pub use mcnemar::{McNemar, Method};
+pub use predictive::{ppv, ppv_interval};
 pub use tail::{chi_square_tail, erfc, two_sided};
 pub use wilson::{Proportion, wilson};
 

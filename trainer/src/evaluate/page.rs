@@ -1,0 +1,94 @@
+//! `evaluation.html`: the report with its plots.
+
+use cspine_domain::Class;
+
+use super::text::{percent, proportion};
+use super::{Block, Report};
+use crate::metrics::Calibration;
+use crate::page::plot::{Axis, Chart, Series, Style, matrix};
+use crate::page::{Page, Provenance};
+
+/// The page.
+pub(super) fn render(report: &Report, provenance: &Provenance) -> String {
+    let mut page = Page::new("A model on labelled images");
+    page.warning(provenance.caution());
+    page.paragraph(&format!(
+        "{} images, {} of them without an answer, which count as errors. Trained on: {}.",
+        report.all.images, report.all.abstained, report.training_data
+    ));
+    block(&mut page, "All images", &report.all);
+    if report.without_ambiguous.images < report.all.images {
+        block(&mut page, "Without the ambiguous", &report.without_ambiguous);
+    }
+    calibration(&mut page, report);
+    page.provenance(provenance);
+    page.html()
+}
+
+fn block(page: &mut Page, title: &str, block: &Block) {
+    page.heading(title);
+    let flag = &block.operating_point;
+    let row = |name: &str, value: String| vec![name.to_owned(), value.trim().to_owned()];
+    page.table(
+        &format!("{} images; intervals are Wilson's at 95 %", block.images),
+        &["", "value"],
+        &[
+            row("plain accuracy", proportion(block.accuracy, block.accuracy_interval)),
+            row("one-vs-rest mean accuracy (the paper's)", percent(block.one_vs_rest.accuracy)),
+            row("injuries flagged", proportion(flag.sensitivity, flag.sensitivity_interval)),
+            row("normals not flagged", proportion(flag.specificity, flag.specificity_interval)),
+            row("AUC, injuries against normals", block.auc.map_or("-".to_owned(), |auc| format!("{auc:.4}"))),
+        ],
+    );
+    let rows = Class::ALL.iter().map(|class| {
+        let figures = &block.per_class[class.as_str()];
+        let cells = [
+            proportion(figures.sensitivity, figures.sensitivity_interval),
+            proportion(figures.specificity, figures.specificity_interval),
+            proportion(figures.precision, figures.precision_interval),
+            percent(figures.f1),
+        ];
+        std::iter::once(class.to_string()).chain(cells.map(|cell| cell.trim().to_owned())).collect()
+    });
+    page.table(
+        "One class against the others",
+        &["class", "sensitivity", "specificity", "precision", "F1"],
+        &rows.collect::<Vec<_>>(),
+    );
+    let names = Class::ALL.iter().map(|class| class.as_str()).collect::<Vec<_>>();
+    let counts: Vec<Vec<usize>> = (0..Class::COUNT)
+        .map(|label| block.confusion[label].iter().copied().chain([block.confusion_abstained[label]]).collect())
+        .collect();
+    let columns: Vec<&str> = names.iter().copied().chain(["no answer"]).collect();
+    page.figure(
+        &matrix("Confusion", &names, &columns, &counts),
+        "Rows are labels, columns answers; shares are of the row.",
+    );
+}
+
+fn calibration(page: &mut Page, report: &Report) {
+    let (Some(before), Some(after)) = (&report.uncalibrated, &report.calibration) else { return };
+    page.heading("Calibration");
+    let row = |name: &str, c: &Calibration| vec![name.to_owned(), format!("{:.4}", c.ece), format!("{:.4}", c.brier)];
+    page.table(
+        "Expected calibration error (15 bins) and Brier score (0 to 2)",
+        &["", "ECE", "Brier"],
+        &[row("bare logits", before), row(&format!("at the model's temperature, {:.3}", report.temperature), after)],
+    );
+    let points = |c: &Calibration| c.bins.iter().map(|bin| (bin.confidence, bin.accuracy)).collect();
+    let axis = |label: &str| Axis { label: label.to_owned(), from: 0.0, to: 1.0 };
+    let chart = Chart {
+        title: "Reliability".to_owned(),
+        x: axis("probability of the likeliest class"),
+        y: axis("share that is of that class"),
+        series: vec![
+            Series { name: "bare logits".to_owned(), points: points(before), style: Style::Points },
+            Series { name: "at the temperature".to_owned(), points: points(after), style: Style::Points },
+            Series { name: "as sure as right".to_owned(), points: vec![(0.0, 0.0), (1.0, 1.0)], style: Style::Dashed },
+        ],
+    };
+    page.figure(
+        &chart.svg(),
+        "Below the diagonal the network is surer than it is right. A mark may stand for few images.",
+    );
+}
