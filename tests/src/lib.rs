@@ -1,6 +1,7 @@
 //! What the tests stand on: a database a test, worker processes, a stranger's AMQP client, the design's order computed a
 //! second time, waiting without luck.
 
+pub mod browser;
 pub mod database;
 pub mod order;
 pub mod python;

@@ -68,7 +68,7 @@ impl Augmentation {
 }
 
 /// Bilinear, the edge's value beyond the edge.
-fn sample(plane: &[f32], side: usize, x: f32, y: f32) -> f32 {
+pub(crate) fn sample(plane: &[f32], side: usize, x: f32, y: f32) -> f32 {
     let last = (side - 1) as f32;
     let (x, y) = (x.clamp(0.0, last), y.clamp(0.0, last));
     let (x0, y0) = (x as usize, y as usize);

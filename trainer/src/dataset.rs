@@ -5,8 +5,11 @@
 //! other file, folders named `masks` or `__MACOSX`, and whatever begins with a dot. A folder whose name is not understood
 //! is an error, and so is an image outside the class folders: images left out in silence would bend every figure.
 
+mod duplicates;
 mod folders;
 mod manifest;
+mod perceptual;
+mod union;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +17,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use cspine_domain::{Class, Reason, Sha256};
 use cspine_imaging::{DecodeError, Limits, Preprocessing, decode};
+
+pub use duplicates::{DuplicateReport, Duplicates, Fingerprint, TOLERANCE, find};
+pub use perceptual::Look;
 
 /// Labelled images, sorted by name.
 #[derive(Debug, Clone)]
@@ -41,6 +47,26 @@ pub struct Example {
     pub kind: Option<String>,
     /// Whether the manifest says that it lies close to a class's border.
     pub ambiguous: bool,
+    /// The part that the data set's maker put it into; `None` if it was not split.
+    pub part: Option<Part>,
+    /// Where the mask of its injury lies, if the manifest has one; an image as large as it is.
+    pub mask: Option<PathBuf>,
+}
+
+/// A part of a data set that was split by its maker: a folder named train, val or test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "named after what they are for")]
+pub enum Part {
+    Training,
+    Validation,
+    Test,
+}
+
+impl Example {
+    /// What must stay on one side of a split: its patient, or without one itself.
+    pub fn side(&self) -> &str {
+        self.patient_key.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// Why an image of a data set cannot be used.
@@ -95,6 +121,14 @@ impl Dataset {
         dataset.examples.sort_by(|a, b| a.name.cmp(&b.name));
         dataset.ignored.sort();
         Ok(dataset)
+    }
+
+    /// Makes near duplicates stay together: each image's patient becomes the side that [`Duplicates::sides`] names.
+    pub fn keep_together(&mut self, duplicates: &Duplicates) {
+        let sides: Vec<String> = duplicates.sides(self).into_iter().map(str::to_owned).collect();
+        for (example, side) in self.examples.iter_mut().zip(sides) {
+            example.patient_key = Some(side);
+        }
     }
 
     /// How many images of each class, by class index.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cspine_domain::{Class, Reason, Sha256};
 use cspine_imaging::{Limits, Preprocessing};
-use cspine_trainer::dataset::{Dataset, LoadError, digest, load};
+use cspine_trainer::dataset::{Dataset, LoadError, Part, digest, load};
 use image::{GrayImage, Luma};
 use tempfile::{TempDir, tempdir};
 
@@ -52,6 +52,28 @@ fn parts_of_a_split_data_set_are_read_together() {
     let dir = folder(&["train/normal/a.png", "val/Fracture/a.png", "test/dislocation/a.png"]);
     let names: Vec<String> = listed(&dir).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["test/dislocation/a.png", "train/normal/a.png", "val/Fracture/a.png"]);
+}
+
+#[test]
+fn the_kaggle_layout_is_read_as_it_is_with_or_without_parts() {
+    let files = ["Cervical Fracture/a.jpg", "cervical dislocation/b.JPG", "Normal/c.jpeg"];
+    let dir = folder(&files);
+    let classes = [Class::Fracture, Class::Normal, Class::Dislocation];
+    assert_eq!(listed(&dir).into_iter().map(|(_, class)| class).collect::<Vec<_>>(), classes);
+    assert!(Dataset::open(dir.path()).unwrap().examples.iter().all(|example| example.part.is_none()));
+
+    let parts: Vec<String> =
+        ["train", "val", "test"].iter().flat_map(|part| files.map(|file| format!("{part}/{file}"))).collect();
+    let dataset = Dataset::open(folder(&parts.iter().map(String::as_str).collect::<Vec<_>>()).path()).unwrap();
+    assert_eq!(dataset.counts(), [3, 3, 3]);
+    for example in dataset.examples {
+        let part = match example.name.split('/').next() {
+            Some("train") => Part::Training,
+            Some("val") => Part::Validation,
+            _ => Part::Test,
+        };
+        assert_eq!(example.part, Some(part), "{}", example.name);
+    }
 }
 
 #[test]

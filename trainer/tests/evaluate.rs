@@ -153,6 +153,21 @@ fn calibration_is_measured_with_and_without_the_temperature_and_drawn() {
 }
 
 #[test]
+fn a_collapsed_network_is_called_so_in_every_form_of_the_report() {
+    let dir = scene();
+    let mut model = Checkpoint::read(&fs::read(dir.path().join("model")).unwrap()).unwrap();
+    model.state.insert("fc.bias".into(), Tensor::new(&[0.0_f32, 1e6, 0.0], &Device::Cpu).unwrap());
+    fs::write(dir.path().join("model"), model.write().unwrap()).unwrap();
+    let collapsed = &evaluate(dir.path())["collapsed"];
+    let expected = serde_json::json!({"kind": "constant_answer", "class": "fracture", "right": 1, "of": 4});
+    assert_eq!(*collapsed, expected);
+    for file in ["evaluation.txt", "evaluation.html"] {
+        let text = fs::read_to_string(dir.path().join("new/report").join(file)).unwrap();
+        assert!(text.contains("it answers fracture to every one of 4 images (25.0 % right"), "{file}");
+    }
+}
+
+#[test]
 fn the_text_says_what_the_model_was_trained_on() {
     let dir = scene();
     evaluate(dir.path());

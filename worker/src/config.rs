@@ -123,8 +123,8 @@ pub struct RunArgs {
     /// Deliveries without an answer before the broker gives a message up (all workers must agree)
     #[arg(long, env = "CSPINE_DELIVERY_LIMIT", default_value_t = Topology::default().delivery_limit)]
     pub delivery_limit: u32,
-    /// How decisions are explained: gradient, smoothgrad, gradcam or integrated
-    #[arg(long, env = "CSPINE_SALIENCY", default_value = "gradient")]
+    /// How decisions are explained: hirescam, gradient, smoothgrad, gradcam or integrated
+    #[arg(long, env = "CSPINE_SALIENCY", default_value_t)]
     pub saliency: SaliencyMethod,
     /// How often ageing is written down
     #[arg(long, env = "CSPINE_SWEEP_EVERY", default_value = "30s", value_parser = duration)]

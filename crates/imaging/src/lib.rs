@@ -8,6 +8,7 @@
 //! bytes --decode--> Radiograph --Preprocessing::apply--> [3, size, size] --(network)--> Heatmap --overlay--> RGB
 //! ```
 
+mod blur;
 mod contain;
 mod decode;
 mod dicom;
@@ -24,6 +25,7 @@ mod raster;
 mod resize;
 mod scope;
 
+pub use blur::blur;
 pub use decode::decode;
 pub use dicom::{Header, TextEvidence};
 pub use error::{DecodeError, EncodeError, Limit};

@@ -21,11 +21,77 @@ pub struct ModelCard {
     pub operating_point: f32,
     /// Whether temperature and operating point were found on data.
     pub calibrated: bool,
+    /// How the operating point was chosen, and what is to be expected of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operating: Option<Operating>,
     /// What the network was fitted on, and what it must not be taken for.
     pub training: Training,
     /// Free figures of an evaluation, by name; proportions from 0 to 1.
     #[serde(default)]
     pub evaluation: std::collections::BTreeMap<String, f64>,
+    /// Why the network counts as collapsed, a sentence; `None` if it does not, or nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collapsed: Option<String>,
+}
+
+/// What the operating point was chosen by, and its figures on the validation set. Shares go from 0 to 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Operating {
+    /// What was asked for.
+    pub rule: Rule,
+    /// Injuries flagged of all injuries.
+    pub sensitivity: Option<Estimate>,
+    /// Normals not flagged of all normals.
+    pub specificity: Option<Estimate>,
+    /// Share of injured images that the two figures below are of.
+    pub prevalence: f64,
+    /// Images a day that the next figure is of.
+    pub images_a_day: f64,
+    /// Flags a day to be expected, true and false.
+    pub flags_a_day: f64,
+    /// Injuries among the flagged, to be expected; none where nothing is flagged.
+    pub ppv: Option<Estimate>,
+}
+
+impl std::fmt::Display for Operating {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let of = |estimate: Option<Estimate>| match estimate {
+            Some(Estimate { value, interval: [low, high] }) => {
+                format!("{:.1} % ({:.1}–{:.1})", 100.0 * value, 100.0 * low, 100.0 * high)
+            }
+            None => "–".to_owned(),
+        };
+        write!(
+            f,
+            "flags {} of the injuries and spares {} of the normals; of {} images a day with {:.1} % injured {:.2} would be \
+             flagged, {} of them injured",
+            of(self.sensitivity),
+            of(self.specificity),
+            self.images_a_day,
+            100.0 * self.prevalence,
+            self.flags_a_day,
+            of(self.ppv)
+        )
+    }
+}
+
+/// What an operating point was asked to achieve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// At least this share of the injuries is flagged.
+    Sensitivity(f64),
+    /// At most so many flags are to be expected a day.
+    AlertsADay(f64),
+}
+
+/// A share with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// What was measured.
+    pub value: f64,
+    /// Low and high end.
+    pub interval: [f64; 2],
 }
 
 /// Where a network comes from.
@@ -51,8 +117,10 @@ impl ModelCard {
             temperature: 1.0,
             operating_point: 0.5,
             calibrated: false,
+            operating: None,
             training: Training { data: data.to_owned(), data_digest: None, parent: None },
             evaluation: std::collections::BTreeMap::new(),
+            collapsed: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Tensor};
 use cspine_domain::{Class, Sha256};
 use cspine_imaging::Heatmap;
 
@@ -12,14 +12,14 @@ use crate::card::ModelCard;
 use crate::checkpoint::Checkpoint;
 use crate::layers::{Frozen, Mode, get};
 use crate::network::Network;
-use crate::saliency::{self, SaliencyMethod};
+use crate::saliency::SaliencyMethod;
 
 /// A network with its batch norm folded in and its weights packed. Shared by threads; runs on the calling rayon pool.
 #[derive(Debug, Clone)]
 pub struct Classifier {
     card: Arc<ModelCard>,
     sha256: Sha256,
-    net: Arc<Network<Frozen>>,
+    pub(crate) net: Arc<Network<Frozen>>,
     head_weight: Tensor,
     head_bias: Tensor,
 }
@@ -85,8 +85,8 @@ impl Classifier {
             values.extend_from_slice(input);
         }
         let maps = self.net.maps(&self.images(values, inputs.len())?, Mode::Infer)?;
-        let rows = self.head(&maps.last, Mode::Infer)?.to_vec2::<f32>()?;
-        rows.into_iter().map(|row| finite([row[0], row[1], row[2]])).collect()
+        let logits = self.head(&maps.last, Mode::Infer)?;
+        (0..inputs.len()).map(|i| row(&logits.get(i)?)).collect()
     }
 
     /// The answer for one input `[3, size, size]`.
@@ -97,65 +97,14 @@ impl Classifier {
             let logits = self.logits(&[input.to_vec()])?[0];
             return Ok(self.answer(logits, begin.elapsed()));
         };
-        let images = Var::from_tensor(&self.images(input.to_vec(), 1)?)?;
-        let last = self.net.maps(images.as_tensor(), Mode::Differentiate)?.last;
-        let outputs = self.head(&last, Mode::Differentiate)?;
-        let row = outputs.get(0)?.to_vec1::<f32>()?;
-        let mut answer = self.answer(finite([row[0], row[1], row[2]])?, begin.elapsed());
-        let score = outputs.get(0)?.get(answer.explained.index())?;
-        let map = match method {
-            SaliencyMethod::Gradient => saliency::gradient(&score, &images)?,
-            SaliencyMethod::GradCam => {
-                let maps = last.detach();
-                saliency::grad_cam(&maps, &self.gradient_by_maps(&maps, answer.explained)?)?
-            }
-            SaliencyMethod::SmoothGrad => {
-                saliency::smooth_grad(input, &|noisy| self.input_gradients(noisy, answer.explained))?
-            }
-            SaliencyMethod::IntegratedGradients => {
-                saliency::integrated(&self.integrated_gradients(input, answer.explained)?)?
-            }
-        };
-        answer.heatmap = Some(map.heatmap(self.card.preprocessing.size)?);
+        let pass = self.pass(input.to_vec(), self.place(method))?;
+        let mut answer = self.answer(row(&pass.logits().get(0)?)?, begin.elapsed());
+        let map = self.map(&pass, input, answer.explained, method)?;
+        let size = self.card.preprocessing.size;
+        let heatmap = Heatmap::from_saliency(size, size, &map.enlarged(size));
+        answer.heatmap = Some(heatmap.map_err(|_| ModelError::NotFinite)?);
         answer.explain_time = begin.elapsed() - answer.forward_time;
         Ok(answer)
-    }
-
-    /// The gradients of a class's logit by each of some inputs `[3, size, size]`, all in one batch.
-    pub fn input_gradients(&self, inputs: &[Vec<f32>], class: Class) -> Result<Vec<Vec<f32>>, ModelError> {
-        inputs.iter().try_for_each(|input| self.check(input))?;
-        let images = Var::from_tensor(&self.images(inputs.concat(), inputs.len())?)?;
-        let last = self.net.maps(images.as_tensor(), Mode::Differentiate)?.last;
-        let scores = self.head(&last, Mode::Differentiate)?.narrow(1, class.index(), 1)?;
-        let gradients = saliency::by_images(&scores.sum_all()?, &images)?;
-        Ok(gradients.chunks(self.input_len()).map(<[f32]>::to_vec).collect())
-    }
-
-    /// What each value of an input `[3, size, size]` adds to a class's logit over that of a black film.
-    pub fn integrated_gradients(&self, input: &[f32], class: Class) -> Result<Vec<f32>, ModelError> {
-        self.check(input)?;
-        let baseline = self.black();
-        saliency::integrated_gradients(input, &baseline, &|inputs| self.input_gradients(inputs, class))
-    }
-
-    /// The input of a black film.
-    pub fn black(&self) -> Vec<f32> {
-        self.card.preprocessing.normalise(&vec![0.0; self.input_len() / 3])
-    }
-
-    /// The last feature maps of one input, `[1, h, w, c]` (GoogLeNet's after `inception5b`), and a class's gradient by them.
-    pub fn map_gradient(&self, input: &[f32], class: Class) -> Result<(Tensor, Tensor), ModelError> {
-        self.check(input)?;
-        let maps = self.net.maps(&self.images(input.to_vec(), 1)?, Mode::Infer)?.last;
-        let gradient = self.gradient_by_maps(&maps, class)?;
-        Ok((maps, gradient))
-    }
-
-    fn gradient_by_maps(&self, maps: &Tensor, class: Class) -> Result<Tensor, ModelError> {
-        let maps = Var::from_tensor(&maps.detach())?;
-        let score = self.head(&maps, Mode::Differentiate)?.get(0)?.get(class.index())?;
-        let gradients = score.backward()?;
-        Ok(gradients.get(&maps).expect("the score depends on the maps").clone())
     }
 
     /// The head's bias, by class index.
@@ -174,25 +123,28 @@ impl Classifier {
         Inference { logits, probabilities, class, flagged, explained, heatmap: None, forward_time, explain_time }
     }
 
-    fn head(&self, last: &Tensor, mode: Mode) -> candle_core::Result<Tensor> {
+    pub(crate) fn head(&self, last: &Tensor, mode: Mode) -> candle_core::Result<Tensor> {
         self.net.features(last, mode, Ok)?.matmul(&self.head_weight.t()?)?.broadcast_add(&self.head_bias)
     }
 
-    fn images(&self, values: Vec<f32>, count: usize) -> candle_core::Result<Tensor> {
+    pub(crate) fn images(&self, values: Vec<f32>, count: usize) -> candle_core::Result<Tensor> {
         let size = self.card.preprocessing.size as usize;
         Tensor::from_vec(values, (count, 3, size, size), &Device::Cpu)
     }
 
-    fn input_len(&self) -> usize {
+    pub(crate) fn input_len(&self) -> usize {
         3 * (self.card.preprocessing.size as usize).pow(2)
     }
 
-    fn check(&self, input: &[f32]) -> Result<(), ModelError> {
+    pub(crate) fn check(&self, input: &[f32]) -> Result<(), ModelError> {
         let (found, expected) = (input.len(), self.input_len());
         if found == expected { Ok(()) } else { Err(ModelError::Input { found, expected }) }
     }
 }
 
-fn finite(logits: [f32; Class::COUNT]) -> Result<[f32; Class::COUNT], ModelError> {
+/// The logits of one image, which are to be finite.
+fn row(logits: &Tensor) -> Result<[f32; Class::COUNT], ModelError> {
+    let values = logits.to_vec1::<f32>()?;
+    let logits = std::array::from_fn(|class| values[class]);
     if logits.iter().all(|z| z.is_finite()) { Ok(logits) } else { Err(ModelError::NotFinite) }
 }

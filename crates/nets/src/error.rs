@@ -49,7 +49,7 @@ pub enum ModelError {
     #[error("networks are googlenet and alexnet")]
     UnknownArchitecture,
     /// A word for a saliency method that there is not.
-    #[error("saliency methods are gradient, smoothgrad, gradcam and integrated")]
+    #[error("saliency methods are hirescam, gradient, smoothgrad, gradcam and integrated")]
     UnknownSaliency,
     /// Candle refused.
     #[error(transparent)]

@@ -80,14 +80,24 @@ impl<L: Layer> Network<L> {
     /// The pass from images `[n, 3, h, w]`, normalised as the model card says. A gradient by the images needs them to be
     /// a Candle variable, a gradient by the weights nothing.
     pub fn maps(&self, images: &Tensor, mode: Mode) -> Result<Maps> {
+        let middle = self.middle(images, mode)?;
+        let last = self.last(&middle, mode.after())?;
+        Ok(Maps { middle, last })
+    }
+
+    /// The pass from images to [`Maps::middle`].
+    pub(crate) fn middle(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
         let mut x = channels_last(images)?;
         if let Mode::Train { .. } = mode {
             // Candle passes gradients on only to where a variable is.
             x = Var::from_tensor(&x)?.into_inner();
         }
-        let middle = self.trunk.apply(&x, mode)?;
-        let last = self.top.apply(&middle, mode.after())?;
-        Ok(Maps { middle, last })
+        self.trunk.apply(&x, mode)
+    }
+
+    /// The pass from [`Maps::middle`] to [`Maps::last`].
+    pub(crate) fn last(&self, middle: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.top.apply(middle, mode)
     }
 
     /// The features `[n, f]` of the last map. `drop` is handed what a dropout stands before: AlexNet's two hidden layers,

@@ -50,7 +50,7 @@ fn feature_maps_times_their_gradient_sum_to_the_logit_less_its_bias() {
     let logits = classifier.logits(std::slice::from_ref(&input)).unwrap()[0];
     let bias = classifier.bias().unwrap();
     for class in Class::ALL {
-        let (maps, gradient) = classifier.map_gradient(&input, *class).unwrap();
+        let (maps, gradient) = classifier.map_gradient(&input, *class, SaliencyMethod::GradCam).unwrap();
         let sum = (maps * gradient).unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
         let expected = logits[class.index()] - bias[class.index()];
         assert!((sum - expected).abs() < 1e-4, "{class}: {sum} against {expected}");

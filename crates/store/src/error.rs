@@ -24,6 +24,9 @@ pub enum StoreError {
     /// The parked message's body was over 64 KiB or is no JSON: it cannot be sent again.
     #[error("parked message {0} cannot be sent again: its body is too large to have been kept, or no JSON")]
     NotResendable(i64),
+    /// A model whose card says that it has collapsed, without a reason to register it nevertheless.
+    #[error("a collapsed model is registered only with a reason")]
+    CollapsedModel,
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -91,7 +91,7 @@ impl Answer {
 pub struct Saliency {
     /// The class that is explained.
     pub class: Class,
-    /// How it was made: `gradient`, `smoothgrad`, `gradcam`, `integrated`.
+    /// How it was made: `hirescam`, `gradient`, `smoothgrad`, `gradcam`, `integrated`.
     pub method: String,
     /// 8-bit grey PNG at the network's resolution.
     pub heatmap_png: Vec<u8>,

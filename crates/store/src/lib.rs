@@ -1,4 +1,4 @@
-//! Every SQL statement of the worker: studies, images, findings, priority, parked messages, outbox, worklist.
+//! Every SQL statement of the services: studies, images, findings, priority, parked messages, outbox, worklist, models.
 //!
 //! Each method of [`Store`] is one short transaction. What must never happen is forbidden by the constraints in
 //! `migrations/`; what must happen once happens once by their unique keys. There is no cache and no other memory.
@@ -12,6 +12,7 @@ mod connect;
 mod error;
 pub mod events;
 mod finding;
+mod models;
 mod outbox;
 mod parked;
 mod priority;
@@ -22,6 +23,7 @@ pub use arrival::{Arrival, Registered};
 pub use connect::{Store, StoreOptions};
 pub use error::StoreError;
 pub use finding::{Answer, NewFinding, Purpose, Recorded, Saliency};
+pub use models::{ModelRow, NewModel, Registration};
 pub use outbox::OutboxMessage;
 pub use parked::{Parked, ParkedRow};
 pub use study::{StateChange, StateChanged, StudyState, UnknownStudyState};

@@ -62,7 +62,7 @@ pub struct Probabilities {
 pub struct SaliencyOf {
     /// The class.
     pub class: Class,
-    /// The method, such as `gradient`.
+    /// The method, such as `hirescam`.
     pub method: String,
 }
 

@@ -2,6 +2,7 @@
 
 mod constraints;
 mod findings;
+mod models;
 mod outbox;
 mod parked;
 mod priority;

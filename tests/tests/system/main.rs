@@ -5,6 +5,7 @@ mod dicom;
 mod files;
 mod killed_workers;
 mod operations;
+mod paper;
 mod readme;
 mod restarts;
 mod strangers_events;

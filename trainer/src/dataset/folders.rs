@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 use cspine_domain::Class;
 
-use super::{Dataset, Example, manifest};
+use super::{Dataset, Example, Part, manifest};
 
 /// Folders below a data set's own; deeper ones are taken for a loop of links.
 const DEPTH_MAX: usize = 8;
@@ -15,7 +15,7 @@ const DEPTH_MAX: usize = 8;
 enum Meaning {
     Class(Class),
     /// A part of a data set that was split already.
-    Part,
+    Part(Part),
     Ignored,
     Unknown,
 }
@@ -34,7 +34,7 @@ pub(super) fn collect(dataset: &mut Dataset, at: &str) -> Result<()> {
             }
             (false, _) | (true, Meaning::Ignored) => dataset.ignored.push(path),
             (true, Meaning::Class(class)) => collect_class(dataset, &path, class)?,
-            (true, Meaning::Part) if path.split('/').count() < DEPTH_MAX => collect(dataset, &path)?,
+            (true, Meaning::Part(_)) if path.split('/').count() < DEPTH_MAX => collect(dataset, &path)?,
             (true, _) => bail!(
                 "folder {path} is not understood: rename it to dislocation, fracture or normal, to train, val or test \
                  if it holds such folders, or to masks if it is to be left out"
@@ -61,11 +61,13 @@ fn collect_class(dataset: &mut Dataset, at: &str, class: Class) -> Result<()> {
                 let path_on_disk = dataset.path_of(&path);
                 dataset.examples.push(Example {
                     path: path_on_disk,
+                    part: part(&path),
                     name: path,
                     class,
                     patient_key: None,
                     kind: None,
                     ambiguous: false,
+                    mask: None,
                 });
             }
             (false, _) => dataset.ignored.push(path),
@@ -89,6 +91,14 @@ fn list(dataset: &Dataset, at: &str) -> Result<Vec<(String, bool)>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// The part that an image's folders say; the innermost counts.
+pub(super) fn part(name: &str) -> Option<Part> {
+    name.split('/').rev().skip(1).find_map(|folder| match meaning(folder) {
+        Meaning::Part(part) => Some(part),
+        _ => None,
+    })
 }
 
 pub(super) fn join(at: &str, name: &str) -> String {
@@ -123,8 +133,11 @@ fn meaning(name: &str) -> Meaning {
     }
     let lower = name.to_lowercase();
     let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    if let ["train" | "training" | "val" | "valid" | "validation" | "test" | "testing"] = words[..] {
-        return Meaning::Part;
+    match words[..] {
+        ["train" | "training"] => return Meaning::Part(Part::Training),
+        ["val" | "valid" | "validation"] => return Meaning::Part(Part::Validation),
+        ["test" | "testing"] => return Meaning::Part(Part::Test),
+        _ => {}
     }
     let mut said = [false; Class::COUNT];
     for word in words {
@@ -162,7 +175,7 @@ fn dicom_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Class, Meaning, dicom_name, image_ending, meaning};
+    use super::{Class, Meaning, Part, dicom_name, image_ending, meaning};
 
     #[test]
     fn a_folders_name_may_say_more_than_the_class() {
@@ -183,7 +196,7 @@ mod tests {
             assert_eq!(meaning(name), Meaning::Unknown, "{name}");
         }
         assert_eq!(meaning("masks"), Meaning::Ignored);
-        assert_eq!(meaning("Train"), Meaning::Part);
+        assert_eq!(meaning("Train"), Meaning::Part(Part::Training));
     }
 
     #[test]

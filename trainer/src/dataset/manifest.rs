@@ -1,11 +1,12 @@
 //! `manifest.csv`: one line an image.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use csv::StringRecord;
 
-use super::folders::join;
+use super::folders::{join, part};
 use super::{Dataset, Example};
 
 /// Its name.
@@ -18,6 +19,7 @@ struct Columns {
     patient_key: Option<usize>,
     kind: Option<usize>,
     ambiguous: Option<usize>,
+    mask: Option<usize>,
 }
 
 impl Columns {
@@ -30,6 +32,7 @@ impl Columns {
             patient_key: column("patient_key"),
             kind: column("kind"),
             ambiguous: column("ambiguous"),
+            mask: column("mask"),
         })
     }
 
@@ -52,6 +55,8 @@ impl Columns {
             patient_key: optional(self.patient_key),
             kind: optional(self.kind),
             ambiguous,
+            part: None,
+            mask: optional(self.mask).map(|mask| mask.replace('\\', "/").into()),
         })
     }
 }
@@ -78,12 +83,23 @@ pub(super) fn collect(dataset: &mut Dataset, at: &str) -> Result<()> {
     Ok(())
 }
 
-/// Completes name and path; the image must be there, below the manifest's folder.
+/// Completes name and paths; they must lie below the manifest's folder, and the image must be there.
 fn place(dataset: &Dataset, at: &str, mut example: Example) -> Result<Example> {
-    let below = |part: &str| !part.is_empty() && part != ".." && part != "." && !part.contains(':');
-    ensure!(example.name.split('/').all(below), "'{}' is no path below the manifest's folder", example.name);
-    example.name = join(at, &example.name);
-    example.path = dataset.path_of(&example.name);
+    (example.name, example.path) = below(dataset, at, &example.name)?;
+    example.part = part(&example.name);
     ensure!(example.path.is_file(), "{} is not there", example.name);
+    if let Some(mask) = example.mask.take() {
+        // Whether it is there matters only to those who read it.
+        example.mask = Some(below(dataset, at, &mask.to_string_lossy())?.1);
+    }
     Ok(example)
+}
+
+/// A name's path from the data set's folder, and where it lies.
+fn below(dataset: &Dataset, at: &str, name: &str) -> Result<(String, PathBuf)> {
+    let plain = |part: &str| !part.is_empty() && part != ".." && part != "." && !part.contains(':');
+    ensure!(name.split('/').all(plain), "'{name}' is no path below the manifest's folder");
+    let name = join(at, name);
+    let path = dataset.path_of(&name);
+    Ok((name, path))
 }

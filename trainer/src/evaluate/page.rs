@@ -27,6 +27,9 @@ pub(super) fn render(report: &Report, provenance: &Provenance) -> String {
 
 fn block(page: &mut Page, title: &str, block: &Block) {
     page.heading(title);
+    if let Some(collapse) = &block.collapsed {
+        page.warning(&format!("Collapsed: {collapse}."));
+    }
     let flag = &block.operating_point;
     let row = |name: &str, value: String| vec![name.to_owned(), value.trim().to_owned()];
     page.table(

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::Prediction;
 use crate::dataset::digest;
 use crate::metrics::{
-    Binary, Calibration, Confusion, Labelled, OneVsRest, Proportion, auc, calibration, collapsed, operating_point,
+    Binary, Calibration, Collapse, Confusion, Labelled, OneVsRest, Proportion, auc, calibration, collapse,
+    operating_point,
 };
 
 /// What was measured, and on what. Proportions go from 0 to 1 and are null where there is nothing to count; intervals are
@@ -66,8 +67,8 @@ pub struct Block {
     pub operating_point: Flag,
     /// Area under the ROC curve, injuries against normals, of the images with an answer.
     pub auc: Option<f64>,
-    /// The class that every image got, if the network tells nothing apart.
-    pub collapsed: Option<Class>,
+    /// Why the network counts as collapsed on these images, if it does.
+    pub collapsed: Option<Collapse>,
 }
 
 /// A class against the others.
@@ -142,7 +143,7 @@ impl Block {
             confusion_abstained: confusion.abstained,
             operating_point: Flag { sensitivity, sensitivity_interval, specificity, specificity_interval },
             auc: auc(images),
-            collapsed: collapsed(images),
+            collapsed: collapse(&confusion),
         }
     }
 }

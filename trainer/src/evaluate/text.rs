@@ -45,8 +45,8 @@ fn write_block(text: &mut String, title: &str, block: &Block) -> std::fmt::Resul
     let flag = &block.operating_point;
     writeln!(text, "\n{title}: {}", block.images)?;
     writeln!(text, "  accuracy              {}", proportion(block.accuracy, block.accuracy_interval))?;
-    if let Some(class) = block.collapsed {
-        writeln!(text, "  COLLAPSED             every image is called {class}: the network tells nothing apart")?;
+    if let Some(collapse) = &block.collapsed {
+        writeln!(text, "  COLLAPSED             {collapse}")?;
     }
     writeln!(text, "  injuries flagged      {}", proportion(flag.sensitivity, flag.sensitivity_interval))?;
     writeln!(text, "  normals not flagged   {}", proportion(flag.specificity, flag.specificity_interval))?;

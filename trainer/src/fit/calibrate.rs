@@ -1,7 +1,6 @@
-//! The temperature (Guo et al. 2017, arXiv 1706.04599) and the operating point, both on validation data.
+//! The temperature, on validation data (Guo et al. 2017, arXiv 1706.04599).
 
 use cspine_domain::Class;
-use cspine_nets::ModelCard;
 
 /// Logits with the right class.
 #[derive(Debug, Clone, Copy)]
@@ -45,35 +44,10 @@ fn smoothed_nll(scored: &[Scored], temperature: f32) -> f64 {
     nll(scored, temperature) + doubt * scored.iter().map(wrong).sum::<f64>() / scored.len() as f64
 }
 
-/// The threshold on p(dislocation) + p(fracture) at which at least `sensitivity` of the injuries are flagged, and as many
-/// more as cost no further normal: it stands in the middle, in log-odds, between the last of them and the next normal.
-/// Without injuries there is none.
-pub fn operating_point(scored: &[Scored], card: &ModelCard, sensitivity: f64) -> Option<f32> {
-    let mut scores: Vec<(f64, bool)> = scored
-        .iter()
-        .map(|s| {
-            let [dislocation, fracture, _] = card.probabilities(s.logits);
-            (f64::from(dislocation + fracture), s.class.is_injury())
-        })
-        .collect();
-    // Of equal scores the injuries first: a threshold flags both.
-    scores.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
-    let injuries = scores.iter().filter(|(_, injury)| *injury).count();
-    let needed = ((sensitivity * injuries as f64).ceil() as usize).max(1);
-    let at_sensitivity = scores.iter().enumerate().filter(|(_, (_, injury))| *injury).nth(needed - 1)?.0;
-    let more = scores[at_sensitivity + 1..].iter().take_while(|(_, injury)| *injury).count();
-    let last = scores[at_sensitivity + more].0;
-    let next = scores.get(at_sensitivity + more + 1).map_or(0.0, |(score, _)| *score);
-    let odds = |p: f64| (p / (1.0 - p)).ln().clamp(-15.0, 15.0);
-    let middle = 1.0 / (1.0 + (-(odds(last) + odds(next)) / 2.0).exp());
-    // Never above the last that is to be flagged, however close the next is.
-    Some(middle.min(last).clamp(0.0, 1.0) as f32)
-}
-
 #[cfg(test)]
 mod tests {
     use cspine_imaging::Preprocessing;
-    use cspine_nets::Architecture;
+    use cspine_nets::{Architecture, ModelCard};
 
     use super::*;
 
@@ -106,27 +80,5 @@ mod tests {
         // As sure as three hundred right answers warrant: about 301 in 303.
         let mean = scored.iter().map(|s| card.probabilities(s.logits)[s.class.index()]).sum::<f32>() / 300.0;
         assert!((mean - 301.0 / 303.0).abs() < 2e-3, "{mean} at temperature {}", card.temperature);
-    }
-
-    #[test]
-    fn the_operating_point_flags_the_asked_share_of_the_injuries_and_those_that_cost_no_normal_more() {
-        let card = ModelCard::uncalibrated(Architecture::GoogLeNet, Preprocessing::default(), "test");
-        // From the surest: injuries, with a normal after every four, and another between the last two.
-        let case = |i: usize, class| Scored { logits: [10.0 - 0.2 * i as f32, 0.0, 5.0], class };
-        let class = |i: usize| if i % 5 == 4 || i == 48 { Class::Normal } else { Class::Fracture };
-        let scored: Vec<Scored> = (0..50).map(|i| case(i, class(i))).collect();
-        let flagged = |sensitivity: f64| {
-            let point = operating_point(&scored, &card, sensitivity).unwrap();
-            let score = |s: &Scored| card.probabilities(s.logits)[..2].iter().sum::<f32>();
-            [true, false]
-                .map(|injury| scored.iter().filter(|s| s.class.is_injury() == injury && score(s) >= point).count())
-        };
-        // 39 injuries: 20 are asked for, and the 20th is the last of its four.
-        assert_eq!(flagged(0.5), [20, 4]);
-        // 21 are asked for; three more cost no normal.
-        assert_eq!(flagged(0.53), [24, 5]);
-        assert_eq!(flagged(1.0), [39, 9]);
-        assert_eq!(operating_point(&[], &card, 0.9), None);
-        assert_eq!(operating_point(&scored[4..5], &card, 0.9), None, "a normal alone");
     }
 }

@@ -1,105 +1,93 @@
 //! `cspine-trainer fit`: the paper's recipe, from fresh or given weights to a calibrated model file.
 
 mod calibrate;
+mod epochs;
+mod history;
 mod images;
+mod operating;
 mod recipe;
 mod session;
 mod split;
+mod start;
 
-pub use recipe::{FitArgs, Recipe};
+pub use history::Epoch;
+pub use operating::OperatingArgs;
+pub use recipe::{FitArgs, Recipe, RecipeArgs};
 pub use session::drop_out;
+pub use split::{Shares, Split};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use cspine_domain::{Class, Sha256};
+use cspine_domain::Sha256;
 use cspine_imaging::{Limits, Preprocessing};
 use cspine_nets::layers::StateDict;
-use cspine_nets::{Architecture, Checkpoint, ModelCard, init};
+use cspine_nets::{Checkpoint, ModelCard};
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, find};
+use crate::metrics::collapse;
 use crate::progress::bar;
 use crate::snapshot::write_atomically;
 use images::Images;
-use session::{Session, accuracy, score};
-use split::{Member, Split, split};
+use session::{confusion, score};
+use split::{Member, split};
+use start::Start;
+
+/// What a fit left in its folder, beside `checkpoint.safetensors`, from which it goes on.
+#[derive(Debug)]
+pub struct Fitted {
+    /// `model.safetensors`.
+    pub model: PathBuf,
+    /// Its SHA-256.
+    pub sha256: Sha256,
+    /// Its card.
+    pub card: ModelCard,
+    /// Which examples of the data set were for what; also in `split.csv`.
+    pub split: Split,
+    /// Every epoch; also in `fit.json`.
+    pub history: Vec<Epoch>,
+}
 
 /// Fits a network and writes `model.safetensors`, `fit.json`, `split.csv` and `checkpoint.safetensors` to `--out`.
+///
+/// # Errors
+/// As [`fit`], or a data set that cannot be opened.
 pub fn run(args: &FitArgs) -> Result<()> {
+    let mut dataset = Dataset::open(&args.data)?;
+    let duplicates = find(&dataset)?;
+    println!("{}", duplicates.report(&dataset));
+    dataset.keep_together(&duplicates);
+    fit(args, &dataset).map(drop)
+}
+
+/// Fits a network to an opened data set, whose near duplicates were found.
+///
+/// # Errors
+/// First weights or an image that cannot be used, a class or set without images, a checkpoint of another fit, a loss that
+/// is not finite, an `--out` that cannot be written.
+pub fn fit(args: &FitArgs, dataset: &Dataset) -> Result<Fitted> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
     let start = Start::of(args)?;
-    let dataset = Dataset::open(&args.data)?;
-    let images = load(&dataset, &start.preprocessing)?;
-    let split = deal(&dataset, args)?;
-    write_split(&args.out.join("split.csv"), &dataset, &split)?;
+    let images = load(dataset, &start.preprocessing)?;
+    let split = deal(dataset, &args.recipe)?;
+    write_split(&args.out.join("split.csv"), dataset, &split)?;
     let training_digest = images.digest(&split.training);
-    let recipe = args.recipe(&start, training_digest);
-    let session = fit(&start.state, &images, &split, &recipe, &args.out)?;
+    let recipe = args.recipe.bind(&start, training_digest);
+    let (session, history) = epochs::run(&start.state, &images, &split, &recipe, &args.out)?;
 
     let (best, loss) = session.best.context("no epoch was validated: --epochs is to be at least 1")?;
     let mut card = ModelCard::uncalibrated(start.architecture, start.preprocessing, &args.data_note);
     card.training.data_digest = Some(training_digest);
     card.training.parent = start.parent;
-    calibrate_card(&mut card, &best, &images, &split, args.sensitivity)?;
-    if !split.test.is_empty() {
-        let scored = score(start.architecture, &best, &images, &split.test)?;
-        card.evaluation.insert("test_accuracy".into(), accuracy(&scored));
-        println!("test set of {} images: plain accuracy {:.2} %", scored.len(), 100.0 * accuracy(&scored));
-    }
     card.evaluation.insert("validation_loss".into(), loss);
-    println!("temperature {:.3}, operating point {:.4}", card.temperature, card.operating_point);
+    calibrate_card(&mut card, &best, &images, &split, &args.operating)?;
+    test(&mut card, &best, &images, &split)?;
     let model = args.out.join("model.safetensors");
-    let bytes = Checkpoint { card, state: best }.write()?;
+    let bytes = Checkpoint { card: card.clone(), state: best }.write()?;
     write_atomically(&model, &bytes)?;
-    println!("wrote {} ({:.1} MB), sha256 {}", model.display(), bytes.len() as f64 / 1e6, Sha256::of(&bytes));
-    Ok(())
-}
-
-/// What a fit begins with.
-struct Start {
-    architecture: Architecture,
-    state: StateDict,
-    /// The model the weights come from.
-    parent: Option<Sha256>,
-    /// How images are to be prepared.
-    preprocessing: Preprocessing,
-}
-
-impl Start {
-    fn of(args: &FitArgs) -> Result<Self> {
-        let start = match &args.init {
-            None => Self::fresh(args)?,
-            Some(file) => Self::given(file, args.size).with_context(|| format!("reading {}", file.display()))?,
-        };
-        let size = start.preprocessing.size;
-        if !start.architecture.takes(size) {
-            bail!("{} takes no inputs of {size} pixels", start.architecture.as_str());
-        }
-        match args.architecture {
-            Some(asked) if asked != start.architecture => bail!("--init is not of --architecture {}", asked.as_str()),
-            _ => Ok(start),
-        }
-    }
-
-    fn fresh(args: &FitArgs) -> Result<Self> {
-        let architecture = args.architecture.unwrap_or(Architecture::GoogLeNet);
-        let size = args.size.unwrap_or(architecture.input_size());
-        let preprocessing = Preprocessing { size, ..Preprocessing::default() };
-        Ok(Self {
-            architecture,
-            state: init::network(architecture, args.seed, Class::COUNT)?,
-            parent: None,
-            preprocessing,
-        })
-    }
-
-    fn given(file: &Path, size: Option<u32>) -> Result<Self> {
-        let bytes = std::fs::read(file)?;
-        let Checkpoint { card, state } = Checkpoint::read(&bytes)?;
-        let mut preprocessing = card.preprocessing;
-        preprocessing.size = size.unwrap_or(preprocessing.size);
-        Ok(Self { architecture: card.architecture, state, parent: Some(Sha256::of(&bytes)), preprocessing })
-    }
+    let sha256 = Sha256::of(&bytes);
+    println!("wrote {} ({:.1} MB), sha256 {sha256}", model.display(), bytes.len() as f64 / 1e6);
+    Ok(Fitted { model, sha256, card, split, history })
 }
 
 fn load(dataset: &Dataset, preprocessing: &Preprocessing) -> Result<Images> {
@@ -114,65 +102,43 @@ fn load(dataset: &Dataset, preprocessing: &Preprocessing) -> Result<Images> {
     Ok(images)
 }
 
-fn deal(dataset: &Dataset, args: &FitArgs) -> Result<Split> {
-    let members: Vec<Member<'_>> = dataset
-        .examples
-        .iter()
-        .map(|example| Member {
-            class: example.class,
-            patient: example.patient_key.as_deref().unwrap_or(&example.name),
-        })
-        .collect();
-    split(&members, args.split, args.seed)
+fn deal(dataset: &Dataset, recipe: &RecipeArgs) -> Result<Split> {
+    let members = dataset.examples.iter().map(|example| Member { class: example.class, patient: example.side() });
+    let members: Vec<Member<'_>> = members.collect();
+    split(&members, recipe.split, recipe.seed)
 }
 
-fn fit(state: &StateDict, images: &Images, split: &Split, recipe: &Recipe, out: &Path) -> Result<Session> {
-    let file = out.join("checkpoint.safetensors");
-    let mut session = if file.exists() {
-        let session = Session::resume(&file, recipe)?;
-        println!("going on after epoch {}", session.epoch);
-        session
-    } else {
-        Session::start(state, recipe)?
-    };
-    while session.epoch < recipe.epochs {
-        let template = "epoch {prefix} {bar:30} {pos}/{len} images, {per_sec}, {eta} left; {msg}";
-        let bar = bar(split.training.len(), template).with_prefix(format!("{}/{}", session.epoch + 1, recipe.epochs));
-        let done = session.learn(images, &split.training, recipe, |progress, count| {
-            bar.set_message(format!("loss {:.4}, right {:.1} %", progress.loss(), 100.0 * progress.accuracy()));
-            bar.inc(count as u64);
-        })?;
-        let seconds = bar.elapsed().as_secs_f64();
-        bar.finish_and_clear();
-        let [loss, right] = session.validate(images, &split.validation)?;
-        println!(
-            "epoch {}/{}: loss {:.4}, right {:.2} %, {:.1} images/s; validation loss {loss:.4}, right {:.2} %",
-            session.epoch,
-            recipe.epochs,
-            done.loss(),
-            100.0 * done.accuracy(),
-            split.training.len() as f64 / seconds,
-            100.0 * right
-        );
-        session.save(&file, recipe)?;
-    }
-    Ok(session)
-}
-
-/// Finds temperature and operating point on the validation set with the weights as stored.
+/// Finds temperature and operating point on the validation set with the weights as stored, and whether they tell anything
+/// apart.
 fn calibrate_card(
     card: &mut ModelCard,
     state: &StateDict,
     images: &Images,
     split: &Split,
-    sensitivity: f64,
+    operating: &OperatingArgs,
 ) -> Result<()> {
     let scored = score(card.architecture, state, images, &split.validation)?;
     card.temperature = calibrate::temperature(&scored);
     card.evaluation.insert("validation_loss_calibrated".into(), calibrate::nll(&scored, card.temperature));
-    card.operating_point = calibrate::operating_point(&scored, card, sensitivity)
-        .context("the validation set has no injuries to set the operating point on")?;
+    operating.apply(card, &scored)?;
     card.calibrated = true;
+    println!("temperature {:.3}, operating point {:.4}", card.temperature, card.operating_point);
+    if let Some(operating) = &card.operating {
+        println!("{operating}");
+    }
+    card.collapsed = collapse(&confusion(&scored)).map(|collapse| collapse.to_string());
+    if let Some(collapse) = &card.collapsed {
+        println!("COLLAPSED: {collapse}; this model is not to be used");
+    }
+    Ok(())
+}
+
+fn test(card: &mut ModelCard, state: &StateDict, images: &Images, split: &Split) -> Result<()> {
+    let scored = score(card.architecture, state, images, &split.test)?;
+    if let Some(accuracy) = confusion(&scored).accuracy().value() {
+        card.evaluation.insert("test_accuracy".into(), accuracy);
+        println!("test set of {} images: plain accuracy {:.2} %", scored.len(), 100.0 * accuracy);
+    }
     Ok(())
 }
 

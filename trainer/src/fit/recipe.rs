@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use cspine_domain::Sha256;
 use cspine_nets::Architecture;
 
-use super::Start;
+use super::operating::OperatingArgs;
 use super::split::Shares;
+use super::start::Start;
 use crate::augment::Augmentation;
 
 /// Fit a network to labelled images by the paper's recipe
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct FitArgs {
     /// Labelled images: a folder for each class, or a manifest.csv
     #[arg(long)]
@@ -24,6 +25,23 @@ pub struct FitArgs {
     /// Folder for the model, its split and its checkpoint; a fit that finds its own checkpoint there goes on from it
     #[arg(long)]
     pub out: PathBuf,
+    /// Side of the network's input, pixels [default: the model's own, or 224; AlexNet 227]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(64..=1024))]
+    pub size: Option<u32>,
+    /// How to learn.
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Where a flag begins.
+    #[command(flatten)]
+    pub operating: OperatingArgs,
+    /// What the model card says of the data
+    #[arg(long, default_value = "unknown: not said at the fit")]
+    pub data_note: String,
+}
+
+/// The paper's recipe.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RecipeArgs {
     /// Passes over the training set
     #[arg(long, default_value_t = 30)]
     pub epochs: usize,
@@ -54,18 +72,9 @@ pub struct FitArgs {
     /// Seed of split, order, augmentation and fresh weights
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Side of the network's input, pixels [default: the model's own, or 224; AlexNet 227]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(64..=1024))]
-    pub size: Option<u32>,
-    /// Share of the validation set's injuries that the operating point is to flag
-    #[arg(long, default_value_t = 0.95)]
-    pub sensitivity: f64,
     /// Show every image as it is, without changes of place, exposure and sharpness
     #[arg(long)]
     pub no_augmentation: bool,
-    /// What the model card says of the data
-    #[arg(long, default_value = "unknown: not said at the fit")]
-    pub data_note: String,
 }
 
 /// What an epoch depends on beside the images.
@@ -85,9 +94,9 @@ pub struct Recipe {
     identity: Sha256,
 }
 
-impl FitArgs {
+impl RecipeArgs {
     /// The recipe, bound to its images and first weights.
-    pub(super) fn recipe(&self, start: &Start, data: Sha256) -> Recipe {
+    pub(super) fn bind(&self, start: &Start, data: Sha256) -> Recipe {
         let Start { architecture, preprocessing, parent, .. } = start;
         let mut recipe = Recipe {
             architecture: *architecture,

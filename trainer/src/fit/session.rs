@@ -16,6 +16,7 @@ use rayon::prelude::*;
 use super::Recipe;
 use super::calibrate::{Scored, nll};
 use super::images::Images;
+use crate::metrics::Confusion;
 use crate::snapshot::Snapshot;
 
 /// A training in progress.
@@ -47,6 +48,14 @@ impl Progress {
     pub fn accuracy(&self) -> f64 {
         self.right / self.images.max(1) as f64
     }
+}
+
+/// What came of a validation.
+pub struct Validated {
+    /// Mean cross-entropy, nats.
+    pub loss: f64,
+    /// Labels against answers.
+    pub confusion: Confusion,
 }
 
 impl Session {
@@ -153,24 +162,22 @@ impl Session {
     }
 
     /// Holds the weights as they are against the validation set, and keeps them if they are the best so far.
-    pub fn validate(&mut self, images: &Images, validation: &[usize]) -> Result<[f64; 2]> {
+    pub fn validate(&mut self, images: &Images, validation: &[usize]) -> Result<Validated> {
         let state = self.learner.state()?;
         let scored = score(self.architecture, &state, images, validation)?;
         let loss = nll(&scored, 1.0);
         if self.best.as_ref().is_none_or(|(_, best)| loss < *best) {
             self.best = Some((state, loss));
         }
-        Ok([loss, accuracy(&scored)])
+        Ok(Validated { loss, confusion: confusion(&scored) })
     }
 }
 
-/// The share of right answers.
-pub fn accuracy(scored: &[Scored]) -> f64 {
-    let right = scored.iter().filter(|s| {
-        let z = s.logits;
-        z[s.class.index()] >= z[0].max(z[1]).max(z[2])
-    });
-    right.count() as f64 / scored.len().max(1) as f64
+/// Labels against the classes of the highest logits.
+pub fn confusion(scored: &[Scored]) -> Confusion {
+    let verdict =
+        |s: &Scored| Class::ALL.iter().copied().max_by(|a, b| s.logits[a.index()].total_cmp(&s.logits[b.index()]));
+    Confusion::count(scored.iter().map(|s| (s.class, verdict(s))))
 }
 
 /// The logits of weights, as a file would store them, on some images.
@@ -197,5 +204,3 @@ pub fn drop_out(x: Tensor, share: f64, rng: &mut StdRng) -> candle_core::Result<
     let kept = Tensor::from_vec(kept, x.shape(), &Device::Cpu)?;
     x * kept
 }
-
-const _: () = assert!(Class::COUNT == 3, "accuracy compares three logits");

@@ -5,7 +5,7 @@ use cspine_domain::Class;
 use super::{Labelled, Proportion};
 
 /// How often which label got which verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Confusion {
     /// `counts[label][verdict]`, by class index.
     pub counts: [[usize; Class::COUNT]; Class::COUNT],

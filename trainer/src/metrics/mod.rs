@@ -6,11 +6,14 @@
 
 mod auc;
 mod calibration;
+mod collapse;
 mod confusion;
 mod delong;
 mod holm;
 mod mcnemar;
 mod predictive;
+mod roc;
+mod spearman;
 mod tail;
 mod wilson;
 
@@ -18,11 +21,14 @@ use cspine_domain::Class;
 
 pub use auc::{area, auc};
 pub use calibration::{Bin, Calibration, calibration};
+pub use collapse::{Collapse, collapse};
 pub use confusion::{Binary, Confusion, OneVsRest};
 pub use delong::{Area, DeLong, delong};
 pub use holm::holm;
 pub use mcnemar::{McNemar, Method};
 pub use predictive::{ppv, ppv_interval};
+pub use roc::roc;
+pub use spearman::spearman;
 pub use tail::{chi_square_tail, erfc, two_sided};
 pub use wilson::{Proportion, wilson};
 
@@ -65,18 +71,9 @@ pub fn operating_point(images: &[Labelled]) -> OperatingPoint {
     OperatingPoint { sensitivity: share(true), specificity: share(false) }
 }
 
-/// The class that a collapsed network gives to every image of several classes; `None` for a network that distinguishes.
-pub fn collapsed(images: &[Labelled]) -> Option<Class> {
-    let mut verdicts = images.iter().filter_map(|image| image.answer.as_ref()).map(|answer| answer.verdict);
-    let first = verdicts.next()?;
-    let constant = verdicts.all(|verdict| verdict == first);
-    let several = images.iter().any(|image| image.label != images[0].label);
-    (constant && several).then_some(first)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Class, Labelled, Proportion, collapsed, operating_point};
+    use super::{Answer, Class, Labelled, Proportion, operating_point};
 
     fn image(label: Class, injury: f32) -> Labelled {
         let verdict = if injury > 0.5 { Class::Fracture } else { Class::Normal };
@@ -99,14 +96,5 @@ mod tests {
         let point = operating_point(&images);
         assert_eq!(point.sensitivity, Proportion { count: 1, of: 3 });
         assert_eq!(point.specificity, Proportion { count: 1, of: 3 });
-    }
-
-    #[test]
-    fn a_network_that_says_the_same_of_everything_has_collapsed() {
-        let alike = [image(Class::Fracture, 0.9), image(Class::Normal, 0.8)];
-        assert_eq!(collapsed(&alike), Some(Class::Fracture));
-        assert_eq!(collapsed(&alike[..1]), None);
-        assert_eq!(collapsed(&[image(Class::Fracture, 0.9), image(Class::Fracture, 0.1)]), None);
-        assert_eq!(collapsed(&[]), None);
     }
 }

@@ -1,5 +1,6 @@
 //! A report as one HTML file: plots are SVG, pictures are inside it, nothing is fetched from anywhere.
 
+pub mod bars;
 pub mod plot;
 mod provenance;
 

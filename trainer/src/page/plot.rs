@@ -198,7 +198,7 @@ pub fn matrix(title: &str, rows: &[&str], columns: &[&str], counts: &[Vec<usize>
     svg + "</svg>"
 }
 
-fn opening(width: f64, height: f64, title: &str) -> String {
+pub(super) fn opening(width: f64, height: f64, title: &str) -> String {
     format!(
         "<svg viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
          role=\"img\" aria-label=\"{}\" font-family=\"system-ui, sans-serif\">",
@@ -206,7 +206,7 @@ fn opening(width: f64, height: f64, title: &str) -> String {
     )
 }
 
-fn text(svg: &mut String, [x, y]: [f64; 2], anchor: &str, size: u32, text: &str) {
+pub(super) fn text(svg: &mut String, [x, y]: [f64; 2], anchor: &str, size: u32, text: &str) {
     let _ = write!(
         svg,
         "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" font-size=\"{size}\">{}</text>",

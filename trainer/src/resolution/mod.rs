@@ -1,9 +1,9 @@
 //! `cspine-trainer resolution`: where fine injuries go. Networks of several input sizes on the same phantoms, by the size of
 //! the injury in mm, beside a simulated reader who measures at each of these resolutions.
 
-mod cases;
+pub(crate) mod cases;
 mod page;
-mod reader;
+pub(crate) mod reader;
 mod report;
 
 use std::path::{Path, PathBuf};

@@ -27,8 +27,8 @@ pub struct ClassifyArgs {
     /// DICOM, PNG, JPEG or TIFF files
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
-    /// How decisions are explained: gradient, smoothgrad, gradcam or integrated
-    #[arg(long, env = "CSPINE_SALIENCY", default_value = "gradient")]
+    /// How decisions are explained: hirescam, gradient, smoothgrad, gradcam or integrated
+    #[arg(long, env = "CSPINE_SALIENCY", default_value_t)]
     pub saliency: SaliencyMethod,
     /// Writes each heatmap and its overlay on the image into this folder
     #[arg(long)]

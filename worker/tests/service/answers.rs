@@ -17,7 +17,7 @@ async fn an_image_gets_its_finding_its_heatmap_and_its_place() {
     let probabilities = finding.probabilities.unwrap();
     assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{probabilities:?}");
     let saliency = finding.saliency.unwrap();
-    assert_eq!(saliency.method, "gradient");
+    assert_eq!(saliency.method, "hirescam");
     let heatmap = cspine_imaging::Heatmap::from_png(&saliency.heatmap_png).unwrap();
     assert_eq!((heatmap.width, heatmap.height), (96, 96));
     let list = site.store().worklist(10).await.unwrap();

@@ -1,0 +1,134 @@
+//! Saliency maps against what defines them, on both networks.
+
+mod uniform;
+
+use candle_core::{Device, Tensor, Var};
+use cspine_domain::{Class, Sha256};
+use cspine_imaging::{Heatmap, Preprocessing, resize};
+use cspine_nets::layers::{Mode, StateDict};
+use cspine_nets::{Architecture, Checkpoint, Classifier, Learner, ModelCard, SaliencyMethod};
+
+use uniform::{state, uniform};
+
+fn classifier(architecture: Architecture, state: StateDict) -> Classifier {
+    let preprocessing = Preprocessing { size: architecture.input_size(), ..Preprocessing::default() };
+    let card = ModelCard::uncalibrated(architecture, preprocessing, "a formula");
+    Classifier::new(&Checkpoint { card, state }, Sha256([0; 32])).unwrap()
+}
+
+fn input(architecture: Architecture) -> Vec<f32> {
+    let side = architecture.input_size() as usize;
+    uniform("input", 3 * side * side).iter().map(|u| 2.0 * u - 1.0).collect()
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// A method's map computed by `cell` from a map's channels and its gradient's, plain loops over `[side, side, channels]`.
+fn assert_map(
+    architecture: Architecture,
+    method: SaliencyMethod,
+    [side, channels]: [usize; 2],
+    cam: impl Fn(&[f32], &[f32]) -> Vec<f32>,
+) {
+    let (classifier, input) = (classifier(architecture, state(architecture)), input(architecture));
+    let size = architecture.input_size() as usize;
+    for class in Class::ALL {
+        let (maps, gradient) = classifier.map_gradient(&input, *class, method).unwrap();
+        let dims = [1, side, side, channels];
+        assert_eq!((maps.dims(), gradient.dims()), (dims.as_slice(), dims.as_slice()));
+        let expected = resize(&cam(&values(&maps), &values(&gradient)), side, side, size, size);
+        let map = classifier.explain(&input, *class, method).unwrap();
+        let scale = expected.iter().copied().fold(1e-6, f32::max);
+        for (a, b) in map.iter().zip(&expected) {
+            assert!((a - b).abs() < 1e-3 * scale, "{} {class} {method}: {a} against {b}", architecture.as_str());
+        }
+    }
+}
+
+fn clipped_dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>().max(0.0)
+}
+
+#[test]
+fn grad_cam_is_its_definition_on_the_last_map() {
+    for (architecture, shape) in [(Architecture::GoogLeNet, [7, 1024]), (Architecture::AlexNet, [13, 256])] {
+        let [side, channels] = shape;
+        assert_map(architecture, SaliencyMethod::GradCam, shape, |maps, gradient| {
+            let weight = |c: usize| gradient.iter().skip(c).step_by(channels).sum::<f32>() / (side * side) as f32;
+            let weights: Vec<f32> = (0..channels).map(weight).collect();
+            maps.chunks(channels).map(|pixel| clipped_dot(pixel, &weights)).collect()
+        });
+    }
+}
+
+#[test]
+fn hires_cam_is_its_definition_on_the_map_with_a_value_every_sixteen_pixels() {
+    for (architecture, shape) in [(Architecture::GoogLeNet, [14, 832]), (Architecture::AlexNet, [13, 256])] {
+        let [_, channels] = shape;
+        assert_map(architecture, SaliencyMethod::HiResCam, shape, |maps, gradient| {
+            maps.chunks(channels).zip(gradient.chunks(channels)).map(|(a, g)| clipped_dot(a, g)).collect()
+        });
+    }
+}
+
+/// Without shifts what follows a map scales with it, so the map times its gradient is all of the logit.
+#[test]
+fn a_map_times_its_gradient_sums_to_the_logit_less_its_bias_where_no_layer_after_it_shifts() {
+    for (architecture, after) in [
+        (Architecture::AlexNet, ["classifier.1.", "classifier.4."]),
+        (Architecture::GoogLeNet, ["inception5a.", "inception5b."]),
+    ] {
+        let mut state = state(architecture);
+        for (name, tensor) in &mut state {
+            let shifts = name.ends_with("bias") || name.ends_with("running_mean");
+            if shifts && after.iter().any(|layer| name.starts_with(layer)) {
+                *tensor = tensor.zeros_like().unwrap();
+            }
+        }
+        let (classifier, input) = (classifier(architecture, state), input(architecture));
+        let logits = classifier.logits(std::slice::from_ref(&input)).unwrap()[0];
+        let bias = classifier.bias().unwrap();
+        for method in [SaliencyMethod::GradCam, SaliencyMethod::HiResCam] {
+            for class in Class::ALL {
+                let (maps, gradient) = classifier.map_gradient(&input, *class, method).unwrap();
+                let sum: f32 = values(&maps).iter().zip(values(&gradient)).map(|(a, g)| a * g).sum();
+                let expected = logits[class.index()] - bias[class.index()];
+                assert!((sum - expected).abs() < 1e-3 * expected.abs().max(1.0), "{class}: {sum} against {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_gradient_by_the_image_is_the_same_through_the_cut_pass_as_through_the_whole_learner() {
+    for architecture in Architecture::ALL {
+        let (state, input) = (state(architecture), input(architecture));
+        let side = architecture.input_size() as usize;
+        let images = Tensor::from_slice(&input, (1, 3, side, side), &Device::Cpu).unwrap();
+        let images = Var::from_tensor(&images).unwrap();
+        let learner = Learner::new(architecture, &state).unwrap();
+        let score = learner.logits(images.as_tensor(), Mode::Differentiate).unwrap().get(0).unwrap().get(1).unwrap();
+        let expected = values(score.backward().unwrap().get(&images).unwrap());
+        let gradient = &classifier(architecture, state).input_gradients(&[input], Class::Fracture).unwrap()[0];
+        let scale = expected.iter().fold(0.0f32, |most, g| most.max(g.abs()));
+        for (a, b) in gradient.iter().zip(&expected) {
+            assert!((a - b).abs() < 1e-3 * scale, "{}: {a} against {b}", architecture.as_str());
+        }
+    }
+}
+
+#[test]
+fn the_heatmap_of_an_answer_is_the_map_of_the_class_it_explains() {
+    for architecture in Architecture::ALL {
+        let (classifier, input) = (classifier(architecture, state(architecture)), input(architecture));
+        let size = architecture.input_size();
+        for method in SaliencyMethod::ALL.into_iter().filter(|method| method.passes() == 1) {
+            let answer = classifier.infer(&input, Some(method)).unwrap();
+            let map = classifier.explain(&input, answer.explained, method).unwrap();
+            assert_eq!(answer.heatmap, Some(Heatmap::from_saliency(size, size, &map).unwrap()), "{method}");
+            assert_eq!(answer.heatmap.unwrap().values.iter().max(), Some(&255), "{method}");
+        }
+    }
+}

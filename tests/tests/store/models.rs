@@ -1,0 +1,61 @@
+//! The networks on record.
+
+use cspine_domain::Sha256;
+use cspine_store::{NewModel, Registration, StoreError};
+use cspine_tests::database::Database;
+use serde_json::json;
+
+fn model(name: &str, collapsed: Option<&str>) -> NewModel {
+    let mut card = json!({"architecture": "alexnet", "temperature": 1.25, "training": {"data": "phantoms only"}});
+    if let Some(sentence) = collapsed {
+        card["collapsed"] = sentence.into();
+    }
+    NewModel {
+        sha256: Sha256::of(name.as_bytes()),
+        architecture: "alexnet".into(),
+        size_bytes: 7,
+        card,
+        registered_by: "qa-7".into(),
+        forced_reason: None,
+    }
+}
+
+#[tokio::test]
+async fn a_model_is_registered_once_and_stays_as_it_was_recorded() {
+    let db = Database::create().await;
+    let first = model("one", None);
+    let Registration::Created(row) = db.store.register_model(&first).await.unwrap() else { panic!("it is new") };
+    assert_eq!(row.model, first);
+    let again = NewModel { registered_by: "qa-8".into(), ..first.clone() };
+    assert_eq!(db.store.register_model(&again).await.unwrap(), Registration::AlreadyThere(row.clone()));
+    assert_eq!(db.store.models().await.unwrap(), [row]);
+}
+
+#[tokio::test]
+async fn models_are_listed_latest_first() {
+    let db = Database::create().await;
+    for name in ["one", "two", "three"] {
+        db.store.register_model(&model(name, None)).await.unwrap();
+    }
+    let names: Vec<Sha256> = db.store.models().await.unwrap().into_iter().map(|row| row.model.sha256).collect();
+    assert_eq!(names, ["three", "two", "one"].map(|name| Sha256::of(name.as_bytes())));
+}
+
+#[tokio::test]
+async fn a_collapsed_model_needs_a_reason_whoever_writes() {
+    let db = Database::create().await;
+    let collapsed = model("one", Some("it answers fracture to everything"));
+    let refused = db.store.register_model(&collapsed).await;
+    assert!(matches!(refused, Err(StoreError::CollapsedModel)), "{refused:?}");
+    assert!(db.store.models().await.unwrap().is_empty());
+    let forced = NewModel { forced_reason: Some("a figure for the report".into()), ..collapsed };
+    let Registration::Created(row) = db.store.register_model(&forced).await.unwrap() else { panic!("it is new") };
+    assert_eq!(row.model.forced_reason.as_deref(), Some("a figure for the report"));
+}
+
+#[tokio::test]
+async fn a_record_that_says_another_network_than_its_card_is_refused() {
+    let db = Database::create().await;
+    let refused = db.store.register_model(&NewModel { architecture: "googlenet".into(), ..model("one", None) }).await;
+    assert!(refused.unwrap_err().to_string().contains("the_card_is_of_this_architecture"));
+}

@@ -1,0 +1,76 @@
+//! Which networks are to be fitted, and what makes each what it is.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use cspine_domain::Sha256;
+use cspine_nets::{Architecture, Checkpoint};
+
+use super::ReproduceArgs;
+
+/// The networks in the order they are fitted.
+pub(super) struct Plan {
+    pub networks: Vec<Planned>,
+}
+
+/// One network to be fitted.
+pub(super) struct Planned {
+    /// Its name in the report: `GoogLeNet, pre-trained`.
+    pub name: String,
+    /// Its files' name: `googlenet-pretrained`.
+    pub slug: String,
+    pub architecture: Architecture,
+    pub init: Option<PathBuf>,
+    /// SHA-256 of all that its figures depend on.
+    pub identity: Sha256,
+}
+
+impl Plan {
+    /// Pre-trained before fresh: the better figures come first.
+    pub fn of(args: &ReproduceArgs, data: Sha256) -> Result<Self> {
+        let mut networks = Vec::new();
+        for (architecture, init) in
+            [(Architecture::GoogLeNet, &args.init_googlenet), (Architecture::AlexNet, &args.init_alexnet)]
+        {
+            if let Some(file) = init {
+                let parent = digest(file, architecture)?;
+                networks.push(planned(architecture, Some((file.clone(), parent)), args, data));
+            }
+            networks.push(planned(architecture, None, args, data));
+        }
+        Ok(Self { networks })
+    }
+}
+
+fn planned(architecture: Architecture, init: Option<(PathBuf, Sha256)>, args: &ReproduceArgs, data: Sha256) -> Planned {
+    let (file, parent) = init.unzip();
+    let (word, words) = if parent.is_some() { ("pretrained", "pre-trained") } else { ("fresh", "fresh weights") };
+    let ReproduceArgs { recipe, operating, fresh, .. } = args;
+    let all = format!("{architecture:?} {parent:?} {data} {recipe:?} {operating:?} {fresh:?}");
+    Planned {
+        name: format!("{}, {words}", title(architecture)),
+        slug: format!("{}-{word}", architecture.as_str()),
+        architecture,
+        init: file,
+        identity: Sha256::of(all.as_bytes()),
+    }
+}
+
+/// Its name as papers write it.
+fn title(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::GoogLeNet => "GoogLeNet",
+        Architecture::AlexNet => "AlexNet",
+    }
+}
+
+/// The digest of a model file of that architecture.
+fn digest(file: &Path, architecture: Architecture) -> Result<Sha256> {
+    let read = || -> Result<Sha256> {
+        let bytes = std::fs::read(file)?;
+        let found = Checkpoint::read(&bytes)?.card.architecture;
+        ensure!(found == architecture, "it is of {}, not of {}", found.as_str(), architecture.as_str());
+        Ok(Sha256::of(&bytes))
+    };
+    read().with_context(|| format!("reading {}", file.display()))
+}
