@@ -6,6 +6,7 @@ pub mod dataset;
 pub mod evaluate;
 pub mod explain;
 pub mod fit;
+pub mod gate;
 pub mod import;
 pub mod metrics;
 pub mod page;

@@ -1,7 +1,9 @@
 //! `cspine-trainer`.
 
 use clap::{Parser, Subcommand};
-use cspine_trainer::{compare, evaluate, explain, fit, import, phantoms, pretrain, register, reproduce, resolution};
+use cspine_trainer::{
+    compare, evaluate, explain, fit, gate, import, phantoms, pretrain, register, reproduce, resolution,
+};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -20,6 +22,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Fit a network to labelled images by the paper's recipe
     Fit(fit::FitArgs),
+    /// Give a model its scope gate, and measure what it keeps out
+    Gate(gate::GateArgs),
     /// Make a model of a foreign file of weights
     Import(import::ImportArgs),
     /// Make labelled phantoms: synthetic radiographs with lesion masks
@@ -42,6 +46,7 @@ fn main() -> anyhow::Result<()> {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Fit(args) => fit::run(&args),
+        Command::Gate(args) => gate::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Phantoms(args) => phantoms::run(&args),
         Command::Pretrain(args) => pretrain::run(&args),

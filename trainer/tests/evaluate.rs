@@ -6,6 +6,7 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use cspine_domain::Sha256;
 use cspine_imaging::{Limits, Preprocessing};
+use cspine_nets::gate::{Gate, Score};
 use cspine_nets::{Architecture, Checkpoint, Classifier, ModelCard, init};
 use cspine_trainer::dataset::{Dataset, load};
 use cspine_trainer::evaluate::{EvaluateArgs, run};
@@ -115,6 +116,28 @@ fn images_without_an_answer_are_listed_and_counted() {
         .map(|count| count.as_u64().unwrap())
         .sum();
     assert_eq!(counted, 4);
+}
+
+#[test]
+fn what_the_scope_gate_keeps_out_is_an_error_and_counted_by_class() {
+    let dir = scene();
+    let mut model = Checkpoint::read(&fs::read(dir.path().join("model")).unwrap()).unwrap();
+    for (thresholds, standing) in [([-1e9, -1e9], "out_of_distribution"), ([-1e9, 1e9], "atypical")] {
+        Gate::new(Score::Energy, thresholds, "nothing").install(&mut model).unwrap();
+        fs::write(dir.path().join("model"), model.write().unwrap()).unwrap();
+        let evaluation = evaluate(dir.path());
+        let kept_out = standing == "out_of_distribution";
+        assert_eq!(evaluation["abstained"], if kept_out { 6 } else { 2 });
+        assert_eq!(evaluation["gate"][standing], serde_json::json!([1, 1, 2]), "of those that could be looked at");
+        if kept_out {
+            assert_eq!(
+                (&evaluation["accuracy"], &evaluation["operating_point"]["specificity"]),
+                (&0.0.into(), &0.0.into())
+            );
+            assert_eq!(evaluation["failures"][0], "0.png is not assessable: out_of_distribution");
+        }
+        assert_eq!(predictions(dir.path()).iter().filter(|line| line[8] == standing).count(), 4);
+    }
 }
 
 #[test]

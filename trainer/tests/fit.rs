@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use clap::Parser;
-use cspine_nets::{Checkpoint, Classifier};
+use cspine_imaging::Preprocessing;
+use cspine_nets::gate::{Gate, Score};
+use cspine_nets::{Architecture, Checkpoint, Classifier, ModelCard, init};
 use cspine_trainer::fit::{self, FitArgs};
 use cspine_trainer::phantoms::{self, PhantomsArgs};
 
@@ -69,6 +71,24 @@ fn an_interrupted_fit_goes_on_to_the_same_model_and_another_recipe_does_not() {
         ["fit", "--data", data.to_str().unwrap(), "--out", parts.to_str().unwrap(), "--rate", "0.1", "--size", "64"];
     let refused = fit::run(&Fit::parse_from(words).args).unwrap_err().to_string();
     assert!(refused.contains("another recipe"), "{refused}");
+}
+
+#[test]
+fn a_model_fitted_from_one_with_a_scope_gate_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    make_data(&data);
+    let preprocessing = Preprocessing { size: 64, ..Preprocessing::default() };
+    let card = ModelCard::uncalibrated(Architecture::GoogLeNet, preprocessing, "random weights");
+    let mut gated = Checkpoint { card, state: init::network(Architecture::GoogLeNet, 5, 3).unwrap() };
+    Gate::new(Score::Energy, [0.0, 1.0], "nothing").install(&mut gated).unwrap();
+    let init = folder.path().join("gated.safetensors");
+    std::fs::write(&init, gated.write().unwrap()).unwrap();
+    let out = folder.path().join("out");
+    let [data, out, init] = [&data, &out, &init].map(|path| path.to_str().unwrap());
+    fit::run(&Fit::parse_from(["fit", "--data", data, "--out", out, "--init", init, "--epochs", "1"]).args).unwrap();
+    let fitted = Checkpoint::read(&std::fs::read(format!("{out}/model.safetensors")).unwrap()).unwrap();
+    assert_eq!(fitted.card.gate, None, "its features are others");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! From what the network sees to the answer.
 
 use cspine_domain::{Reason, Sha256};
-use cspine_nets::{Classifier, Inference, SaliencyMethod};
+use cspine_nets::{Classifier, Inference, SaliencyMethod, Standing};
 use cspine_store::{Answer, Saliency};
 
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ pub enum Assessment {
     NotAssessable(Reason),
 }
 
-/// Asks the network, on the calling thread's pool.
+/// Asks the network and its scope gate, on the calling thread's pool.
 ///
 /// # Errors
 /// [`Failure::Model`], such as an output that is not finite.
@@ -34,7 +34,13 @@ pub fn assess(
         Prepared::Input { values, mark } => (values, mark),
         Prepared::NotAssessable(reason) => return Ok(Assessment::NotAssessable(reason)),
     };
-    Ok(Assessment::Scored { inference: classifier.infer(&values, saliency)?, mark })
+    let inference = classifier.infer(&values, saliency)?;
+    Ok(match inference.standing {
+        Standing::Typical => Assessment::Scored { inference, mark },
+        // What the pixels say outweighs what nobody said.
+        Standing::Atypical => Assessment::Scored { inference, mark: Some(Reason::Atypical) },
+        Standing::OutOfDistribution => Assessment::NotAssessable(Reason::OutOfDistribution),
+    })
 }
 
 impl Assessment {

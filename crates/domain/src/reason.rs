@@ -16,10 +16,14 @@ pub enum Reason {
     Constant,
     /// Under 64 pixels in width or height.
     TooSmall,
+    /// By its pixels nothing that the network was made for: beyond the gate's outer threshold.
+    OutOfDistribution,
 
     // Marks on an answer that was given.
     /// Scored, though nothing confirms that it is a lateral cervical spine.
     ScopeUnconfirmed,
+    /// Scored, though it looks unlike most of what the network was made for: between the gate's thresholds.
+    Atypical,
     /// The same SOP instance UID came with other bytes.
     Conflict,
 
@@ -59,7 +63,9 @@ crate::words!(Reason, "reason code", {
     Colour => "colour",
     Constant => "constant",
     TooSmall => "too_small",
+    OutOfDistribution => "out_of_distribution",
     ScopeUnconfirmed => "scope_unconfirmed",
+    Atypical => "atypical",
     Conflict => "conflict",
     ObjectMissing => "object_missing",
     ObjectShort => "object_short",

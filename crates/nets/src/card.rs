@@ -5,6 +5,7 @@ use cspine_imaging::Preprocessing;
 use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
+use crate::gate::GateCard;
 
 /// What a model file says of itself, as JSON under `card` in its safetensors metadata.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct ModelCard {
     pub operating: Option<Operating>,
     /// What the network was fitted on, and what it must not be taken for.
     pub training: Training,
+    /// What keeps out images that the network was not made for, if the file has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateCard>,
     /// Free figures of an evaluation, by name; proportions from 0 to 1.
     #[serde(default)]
     pub evaluation: std::collections::BTreeMap<String, f64>,
@@ -119,6 +123,7 @@ impl ModelCard {
             calibrated: false,
             operating: None,
             training: Training { data: data.to_owned(), data_digest: None, parent: None },
+            gate: None,
             evaluation: std::collections::BTreeMap::new(),
             collapsed: None,
         }
@@ -147,6 +152,6 @@ impl ModelCard {
         if !self.architecture.takes(self.preprocessing.size) {
             return Some("the network does not take inputs of this size");
         }
-        None
+        self.gate.as_ref().and_then(GateCard::fault)
     }
 }

@@ -7,8 +7,8 @@ use cspine_domain::Class;
 use safetensors::SafeTensors;
 
 use crate::ModelError;
-use crate::architecture::Architecture;
 use crate::card::ModelCard;
+use crate::gate::Gate;
 use crate::layers::StateDict;
 
 pub(crate) const CARD: &str = "card";
@@ -18,7 +18,7 @@ pub(crate) const CARD: &str = "card";
 pub struct Checkpoint {
     /// The card.
     pub card: ModelCard,
-    /// Weights and running statistics by torchvision's names.
+    /// Weights and running statistics by torchvision's names, and the gate's tensors under `gate.`.
     pub state: StateDict,
 }
 
@@ -32,17 +32,28 @@ impl Checkpoint {
             return Err(ModelError::CardFault(fault));
         }
         let state: StateDict = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?.into_iter().collect();
-        check_shapes(card.architecture, &state, Class::COUNT)?;
-        Ok(Self { card, state })
+        let checkpoint = Self { card, state };
+        checkpoint.check()?;
+        Ok(checkpoint)
     }
 
     /// The bytes of a model file: the same card and weights give the same bytes.
     pub fn write(&self) -> Result<Vec<u8>, ModelError> {
-        check_shapes(self.card.architecture, &self.state, Class::COUNT)?;
+        self.check()?;
         let card = serde_json::to_string(&self.card).map_err(ModelError::BadCard)?;
         let stored = self.as_stored()?;
         let metadata = HashMap::from([(CARD.to_owned(), card)]);
         safetensors::serialize(stored.state.iter(), Some(metadata)).map_err(|_| ModelError::NotSafetensors)
+    }
+
+    /// Holds the tensors against what network and gate need.
+    fn check(&self) -> Result<(), ModelError> {
+        let gate = self.card.gate.iter().flat_map(|gate| gate.tensors(self.card.architecture));
+        check_shapes(
+            &self.card.architecture.tensors(Class::COUNT).into_iter().chain(gate).collect::<Vec<_>>(),
+            &self.state,
+        )?;
+        Gate::of(self).map(|_| ())
     }
 
     /// The weights as a file would give them back: convolutions and the head's weights rounded to 16 bits.
@@ -55,10 +66,9 @@ impl Checkpoint {
     }
 }
 
-/// Holds a state dict against what the network needs: nothing missing, nothing over, every shape right, all finite.
-pub fn check_shapes(architecture: Architecture, state: &StateDict, classes: usize) -> Result<(), ModelError> {
-    let expected = architecture.tensors(classes);
-    for (name, shape) in &expected {
+/// Holds a state dict against names and shapes: nothing missing, nothing over, every shape right, all finite.
+pub fn check_shapes(expected: &[(String, Vec<usize>)], state: &StateDict) -> Result<(), ModelError> {
+    for (name, shape) in expected {
         let tensor = state.get(name).ok_or_else(|| ModelError::Missing(name.clone()))?;
         if tensor.dims() != shape {
             let (found, expected) = (tensor.dims().to_vec(), shape.clone());

@@ -10,6 +10,7 @@ use cspine_imaging::Heatmap;
 use crate::ModelError;
 use crate::card::ModelCard;
 use crate::checkpoint::Checkpoint;
+use crate::gate::{Gate, Observation, Standing};
 use crate::layers::{Frozen, Mode, get};
 use crate::network::Network;
 use crate::saliency::SaliencyMethod;
@@ -22,6 +23,7 @@ pub struct Classifier {
     pub(crate) net: Arc<Network<Frozen>>,
     head_weight: Tensor,
     head_bias: Tensor,
+    gate: Option<Arc<Gate>>,
 }
 
 /// The answer for one image.
@@ -35,9 +37,13 @@ pub struct Inference {
     pub class: Class,
     /// Whether p(dislocation) + p(fracture) is at or over the operating point.
     pub flagged: bool,
+    /// Whether the network was made for such an image; typical where the model has no gate.
+    pub standing: Standing,
+    /// The gate's score, larger for stranger images.
+    pub atypicality: Option<f32>,
     /// What the heatmap explains: the likelier injury when flagged, else the class.
     pub explained: Class,
-    /// The saliency map at the network's resolution, if one was asked for.
+    /// The saliency map at the network's resolution, if one was asked for and the image is not out of distribution.
     pub heatmap: Option<Heatmap>,
     /// How long the pass to the logits took.
     pub forward_time: Duration,
@@ -61,6 +67,7 @@ impl Classifier {
             net: Arc::new(Network::build(architecture, |shape| Frozen::new(shape, state))?),
             head_weight: head("weight")?,
             head_bias: head("bias")?,
+            gate: Gate::of(checkpoint)?.map(Arc::new),
         })
     }
 
@@ -76,6 +83,11 @@ impl Classifier {
 
     /// The logits of inputs `[3, size, size]`, all in one batch.
     pub fn logits(&self, inputs: &[Vec<f32>]) -> Result<Vec<[f32; Class::COUNT]>, ModelError> {
+        Ok(self.observe(inputs)?.into_iter().map(|observation| observation.logits).collect())
+    }
+
+    /// What the network makes of inputs `[3, size, size]`, all in one batch: features and logits.
+    pub fn observe(&self, inputs: &[Vec<f32>]) -> Result<Vec<Observation>, ModelError> {
         if inputs.is_empty() {
             return Ok(Vec::new());
         }
@@ -85,8 +97,8 @@ impl Classifier {
             values.extend_from_slice(input);
         }
         let maps = self.net.maps(&self.images(values, inputs.len())?, Mode::Infer)?;
-        let logits = self.head(&maps.last, Mode::Infer)?;
-        (0..inputs.len()).map(|i| row(&logits.get(i)?)).collect()
+        let features = self.features(&maps.last, Mode::Infer)?;
+        observations(&features, &self.head(&features)?)
     }
 
     /// The answer for one input `[3, size, size]`.
@@ -94,11 +106,15 @@ impl Classifier {
         self.check(input)?;
         let begin = Instant::now();
         let Some(method) = method else {
-            let logits = self.logits(&[input.to_vec()])?[0];
-            return Ok(self.answer(logits, begin.elapsed()));
+            let observation = self.observe(&[input.to_vec()])?.swap_remove(0);
+            return Ok(self.answer(&observation, begin.elapsed()));
         };
         let pass = self.pass(input.to_vec(), self.place(method))?;
-        let mut answer = self.answer(row(&pass.logits().get(0)?)?, begin.elapsed());
+        let observation = observations(pass.features(), pass.logits())?.swap_remove(0);
+        let mut answer = self.answer(&observation, begin.elapsed());
+        if answer.standing == Standing::OutOfDistribution {
+            return Ok(answer);
+        }
         let map = self.map(&pass, input, answer.explained, method)?;
         let size = self.card.preprocessing.size;
         let heatmap = Heatmap::from_saliency(size, size, &map.enlarged(size));
@@ -112,19 +128,36 @@ impl Classifier {
         Ok(self.head_bias.to_vec1()?)
     }
 
-    fn answer(&self, logits: [f32; Class::COUNT], forward_time: Duration) -> Inference {
+    fn answer(&self, observation: &Observation, forward_time: Duration) -> Inference {
+        let logits = observation.logits;
         let probabilities = self.card.probabilities(logits);
         let [dislocation, fracture, normal] = probabilities;
         let flagged = dislocation + fracture >= self.card.operating_point;
         let injury = if dislocation >= fracture { Class::Dislocation } else { Class::Fracture };
         let class = if normal > dislocation.max(fracture) { Class::Normal } else { injury };
-        let explained = if flagged { injury } else { class };
-        let explain_time = Duration::ZERO;
-        Inference { logits, probabilities, class, flagged, explained, heatmap: None, forward_time, explain_time }
+        let atypicality = self.gate.as_ref().map(|gate| gate.score(observation));
+        let standing =
+            self.gate.as_ref().zip(atypicality).map_or(Standing::Typical, |(gate, score)| gate.standing(score));
+        Inference {
+            logits,
+            probabilities,
+            class,
+            flagged,
+            standing,
+            atypicality,
+            explained: if flagged { injury } else { class },
+            heatmap: None,
+            forward_time,
+            explain_time: Duration::ZERO,
+        }
     }
 
-    pub(crate) fn head(&self, last: &Tensor, mode: Mode) -> candle_core::Result<Tensor> {
-        self.net.features(last, mode, Ok)?.matmul(&self.head_weight.t()?)?.broadcast_add(&self.head_bias)
+    pub(crate) fn features(&self, last: &Tensor, mode: Mode) -> candle_core::Result<Tensor> {
+        self.net.features(last, mode, Ok)
+    }
+
+    pub(crate) fn head(&self, features: &Tensor) -> candle_core::Result<Tensor> {
+        features.matmul(&self.head_weight.t()?)?.broadcast_add(&self.head_bias)
     }
 
     pub(crate) fn images(&self, values: Vec<f32>, count: usize) -> candle_core::Result<Tensor> {
@@ -142,9 +175,12 @@ impl Classifier {
     }
 }
 
-/// The logits of one image, which are to be finite.
-fn row(logits: &Tensor) -> Result<[f32; Class::COUNT], ModelError> {
-    let values = logits.to_vec1::<f32>()?;
-    let logits = std::array::from_fn(|class| values[class]);
+/// Features `[n, f]` and outputs `[n, 3]`, image by image.
+fn observations(features: &Tensor, outputs: &Tensor) -> Result<Vec<Observation>, ModelError> {
+    let rows = outputs.to_vec2::<f32>()?.into_iter().zip(features.to_vec2::<f32>()?);
+    rows.map(|(row, features)| Ok(Observation { logits: finite([row[0], row[1], row[2]])?, features })).collect()
+}
+
+fn finite(logits: [f32; Class::COUNT]) -> Result<[f32; Class::COUNT], ModelError> {
     if logits.iter().all(|z| z.is_finite()) { Ok(logits) } else { Err(ModelError::NotFinite) }
 }

@@ -34,6 +34,17 @@ pub enum ModelError {
     /// A weight that is no number.
     #[error("tensor {0} has values that are not finite")]
     NotFiniteWeights(String),
+    /// A variance of the scope gate that is none.
+    #[error("tensor {0} has values that are not positive")]
+    NotPositive(&'static str),
+    /// Too few images, or too much alike, to fit a scope gate to.
+    #[error("a scope gate of {components} components needs over {components} images that differ, not {images}")]
+    TooFewImages {
+        /// Components asked for.
+        components: usize,
+        /// Images given.
+        images: usize,
+    },
     /// An input of the wrong length.
     #[error("the input has {found} values, the network takes {expected}")]
     Input {

@@ -58,7 +58,11 @@ impl Classifier {
     /// A pass of inputs one after the other in `values`.
     pub(crate) fn pass(&self, values: Vec<f32>, from: Place) -> Result<Pass, ModelError> {
         let count = values.len() / self.input_len();
-        Pass::new(&self.net, &self.images(values, count)?, from, |last| self.head(last, Mode::Differentiate))
+        Pass::new(&self.net, &self.images(values, count)?, from, |last| {
+            let features = self.features(last, Mode::Differentiate)?;
+            let logits = self.head(&features)?;
+            Ok((features, logits))
+        })
     }
 
     /// What a method's own pass is to be differentiated by.

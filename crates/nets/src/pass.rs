@@ -21,17 +21,18 @@ pub(crate) enum Place {
 pub(crate) struct Pass {
     /// From each place to the next: images, middle map, last map, logits.
     links: [(Var, Tensor); 3],
+    features: Tensor,
     from: Place,
 }
 
 impl Pass {
-    /// Passes images `[n, 3, h, w]`, keeping what gradients by `from` and by the places after it need. `head` makes logits
-    /// `[n, classes]` of the last map.
+    /// Passes images `[n, 3, h, w]`, keeping what gradients by `from` and by the places after it need. `head` makes
+    /// features `[n, f]` and logits `[n, classes]` of the last map.
     pub fn new(
         net: &Network<Frozen>,
         images: &Tensor,
         from: Place,
-        head: impl FnOnce(&Tensor) -> candle_core::Result<Tensor>,
+        head: impl FnOnce(&Tensor) -> candle_core::Result<(Tensor, Tensor)>,
     ) -> Result<Self, ModelError> {
         let mode = |place: Place| if place >= from { Mode::Differentiate } else { Mode::Infer };
         let images = Var::from_tensor(images)?;
@@ -39,8 +40,13 @@ impl Pass {
         let middle = Var::from_tensor(&to_middle.detach())?;
         let to_last = net.last(middle.as_tensor(), mode(Place::Middle))?;
         let last = Var::from_tensor(&to_last.detach())?;
-        let logits = head(last.as_tensor())?;
-        Ok(Self { links: [(images, to_middle), (middle, to_last), (last, logits)], from })
+        let (features, logits) = head(last.as_tensor())?;
+        Ok(Self { links: [(images, to_middle), (middle, to_last), (last, logits)], features, from })
+    }
+
+    /// Features `[n, f]`: what the head sees.
+    pub fn features(&self) -> &Tensor {
+        &self.features
     }
 
     /// Logits `[n, classes]`.

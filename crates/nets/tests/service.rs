@@ -4,7 +4,8 @@ mod uniform;
 
 use cspine_domain::{Class, Sha256};
 use cspine_imaging::Preprocessing;
-use cspine_nets::{Architecture, Checkpoint, Classifier, ModelCard, ModelError, SaliencyMethod};
+use cspine_nets::gate::{Gate, GateCard, Mahalanobis, Method, Score};
+use cspine_nets::{Architecture, Checkpoint, Classifier, ModelCard, ModelError, SaliencyMethod, Standing};
 
 use uniform::{state, uniform};
 
@@ -141,4 +142,91 @@ fn an_input_of_the_wrong_length_or_not_finite_is_an_error() {
     broken[1000] = f32::NAN;
     assert!(matches!(classifier.infer(&broken, None), Err(ModelError::NotFinite)));
     assert!(matches!(classifier.infer(&broken, Some(SaliencyMethod::Gradient)), Err(ModelError::NotFinite)));
+}
+
+/// A checkpoint with a gate of four components, and thresholds on either side of the scores of its input.
+fn gated(place: f32) -> (Checkpoint, f32) {
+    let mut checkpoint = checkpoint();
+    let features: Vec<Vec<f32>> = (0..40).map(|i| uniform(&format!("features {i}"), 1024)).collect();
+    let distance = Mahalanobis::fit(&features, 4).unwrap();
+    let classifier = Classifier::new(&checkpoint, Sha256([0; 32])).unwrap();
+    let score = distance.score(&classifier.observe(&[input("input")]).unwrap()[0].features);
+    let thresholds = [place * score, 1.1 * place * score];
+    Gate::new(Score::Mahalanobis(distance), thresholds, "a formula").install(&mut checkpoint).unwrap();
+    (checkpoint, score)
+}
+
+#[test]
+fn a_gate_in_a_file_gives_the_score_it_was_fitted_to_give_with_and_without_a_heatmap() {
+    for (place, standing) in [(2.0, Standing::Typical), (0.95, Standing::Atypical), (0.5, Standing::OutOfDistribution)]
+    {
+        let (checkpoint, score) = gated(place);
+        let classifier = Classifier::load(&checkpoint.write().unwrap()).unwrap();
+        assert_eq!(classifier.card().gate, checkpoint.card.gate);
+        for method in [None, Some(SaliencyMethod::Gradient)] {
+            let answer = classifier.infer(&input("input"), method).unwrap();
+            let found = answer.atypicality.unwrap();
+            // Weights lose digits in the file, the gate none.
+            assert!((found / score - 1.0).abs() < 0.02, "{found} against {score}");
+            assert_eq!(answer.standing, standing);
+            assert_eq!(answer.heatmap.is_some(), method.is_some() && standing != Standing::OutOfDistribution);
+        }
+    }
+    let answer = Classifier::new(&checkpoint(), Sha256([0; 32])).unwrap().infer(&input("input"), None).unwrap();
+    assert_eq!((answer.standing, answer.atypicality), (Standing::Typical, None), "without a gate all is let in");
+}
+
+#[test]
+fn a_gate_that_cannot_be_used_is_refused_by_name() {
+    let (sound, _) = gated(1.0);
+    let refused = |change: &dyn Fn(&mut Checkpoint)| {
+        let mut checkpoint = sound.clone();
+        change(&mut checkpoint);
+        // What `write` refuses, `read` refuses too: both hold the same check.
+        checkpoint.write().map(|bytes| Checkpoint::read(&bytes)).and_then(|read| read).unwrap_err().to_string()
+    };
+    let card = |checkpoint: &mut Checkpoint| checkpoint.card.gate.clone().unwrap();
+    for (change, part) in [
+        (&(|c: &mut Checkpoint| drop(c.state.remove("gate.mean"))) as &dyn Fn(&mut Checkpoint), "gate.mean is missing"),
+        (&|c| c.card.gate = None, "gate.components does not belong"),
+        (
+            &|c| drop(c.state.insert("gate.variances".into(), c.state["gate.variances"].affine(-1.0, 0.0).unwrap())),
+            "gate.variances has values that are not positive",
+        ),
+        (
+            &|c| drop(c.state.insert("gate.residual".into(), c.state["gate.residual"].affine(0.0, 0.0).unwrap())),
+            "gate.residual has values that are not positive",
+        ),
+        (
+            &|c| drop(c.state.insert("gate.mean".into(), (&c.state["gate.mean"] / 0.0).unwrap())),
+            "gate.mean has values that are not finite",
+        ),
+        (
+            &|c| c.card.gate = Some(GateCard { components: 5, ..card(c) }),
+            "gate.components has shape [4, 1024], the network needs [5, 1024]",
+        ),
+        (
+            &|c| {
+                c.state.retain(|name, _| !name.starts_with("gate."));
+                c.card.gate = Some(GateCard { method: Method::Energy, ..card(c) });
+            },
+            "number of components",
+        ),
+        (&|c| c.card.gate = Some(GateCard { inner: 9.0, outer: 1.0, ..card(c) }), "the gate's thresholds"),
+    ] {
+        let error = refused(change);
+        assert!(error.contains(part), "{error} instead of {part}");
+    }
+}
+
+#[test]
+fn a_gate_takes_no_more_than_half_a_megabyte_of_the_file() {
+    for architecture in Architecture::ALL {
+        let (components, features) = (GateCard::components_of(architecture), architecture.features());
+        let bytes = 2 * components * features + 4 * (features + components + 1);
+        assert!(components <= 128 && bytes <= 500_000, "{components} components, {bytes} bytes");
+        assert!(components == 128 || bytes + 2 * features > 498_000, "room for more than {components}");
+    }
+    let (plain, gated) = (checkpoint().write().unwrap().len(), gated(1.0).0.write().unwrap().len());
+    assert!((8 * 1024 + 4 * 1024..20_000).contains(&(gated - plain)), "{} bytes", gated - plain);
 }

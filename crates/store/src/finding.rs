@@ -42,7 +42,7 @@ pub enum Answer {
         probabilities: [f32; Class::COUNT],
         /// At or over the model's operating point.
         flagged: bool,
-        /// What else is to be known of the answer, such as [`Reason::ScopeUnconfirmed`].
+        /// What else is to be known of the answer, such as [`Reason::Atypical`].
         mark: Option<Reason>,
     },
     /// It was not; never to be read as normal.

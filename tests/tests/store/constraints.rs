@@ -37,7 +37,9 @@ async fn impossible_findings_are_refused() {
         ("'primary', 'not_assessable', 'colour', true, null, null, null", "only_an_assessed_image_is_flagged"),
         ("'primary', 'not_assessable', null, false, null, null, null", "reason_says_why_not_assessable"),
         ("'primary', 'not_assessable', 'scope_unconfirmed', false, null, null, null", "reason_says_why_not_assessable"),
+        ("'primary', 'not_assessable', 'atypical', false, null, null, null", "reason_says_why_not_assessable"),
         ("'primary', 'normal', 'colour', false, 0.1, 0.2, 0.7", "reason_says_why_not_assessable"),
+        ("'primary', 'normal', 'out_of_distribution', false, 0.1, 0.2, 0.7", "reason_says_why_not_assessable"),
         ("'second', 'normal', null, false, 0.1, 0.2, 0.7", "findings_purpose_check"),
     ];
     for (values, constraint) in cases {

@@ -253,7 +253,14 @@ mod tests {
                 let probabilities = [dislocation, fracture, 1.0 - dislocation - fracture];
                 let answer = Some(Answer { probabilities, verdict: Class::Normal, flagged: false });
                 let image = Labelled { label, answer };
-                Prediction { name: format!("{i}, x.png"), image, ambiguous: false, sha256: None, failure: None }
+                Prediction {
+                    name: format!("{i}, x.png"),
+                    image,
+                    ambiguous: false,
+                    sha256: None,
+                    standing: None,
+                    failure: None,
+                }
             })
             .collect();
         predictions[7].image.answer = None;

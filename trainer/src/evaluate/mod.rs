@@ -17,7 +17,7 @@ use crate::page::Provenance;
 
 pub use predict::{Prediction, predict};
 pub(crate) use report::with_interval;
-pub use report::{Block, Flag, PerClass, Report};
+pub use report::{Block, Flag, GateCounts, PerClass, Report};
 
 /// Measures a model on labelled images.
 #[derive(Debug, Clone, clap::Args)]

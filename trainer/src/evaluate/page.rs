@@ -16,6 +16,16 @@ pub(super) fn render(report: &Report, provenance: &Provenance) -> String {
         "{} images, {} of them without an answer, which count as errors. Trained on: {}.",
         report.all.images, report.all.abstained, report.training_data
     ));
+    if let Some(gate) = &report.gate {
+        let sum = |counts: [usize; Class::COUNT]| counts.iter().sum::<usize>();
+        page.paragraph(&format!(
+            "The scope gate left {} without an answer (dislocations, fractures, normals: {:?}) and marked {} atypical ({:?}).",
+            sum(gate.out_of_distribution),
+            gate.out_of_distribution,
+            sum(gate.atypical),
+            gate.atypical
+        ));
+    }
     block(&mut page, "All images", &report.all);
     if report.without_ambiguous.images < report.all.images {
         block(&mut page, "Without the ambiguous", &report.without_ambiguous);

@@ -1,9 +1,9 @@
 //! A model's answers on a data set.
 
 use anyhow::{Context, Result};
-use cspine_domain::{Class, Sha256};
+use cspine_domain::{Class, Reason, Sha256};
 use cspine_imaging::Limits;
-use cspine_nets::{Classifier, ModelError};
+use cspine_nets::{Classifier, ModelError, Standing};
 use rayon::prelude::*;
 
 use crate::dataset::{Dataset, Example, grey, read};
@@ -21,6 +21,8 @@ pub struct Prediction {
     pub ambiguous: bool,
     /// SHA-256 of the file; `None` if it could not be read.
     pub sha256: Option<Sha256>,
+    /// What the model's gate says of it; `None` if it was not asked, for there was nothing to look at.
+    pub standing: Option<Standing>,
     /// Why there is no answer: a sentence that names the file. `None` if there is one.
     pub failure: Option<String>,
 }
@@ -51,6 +53,7 @@ fn predict_one(model: &Classifier, example: &Example, limits: &Limits) -> Result
         image: Labelled { label: example.class, answer: None },
         ambiguous: example.ambiguous,
         sha256: None,
+        standing: None,
         failure: None,
     };
     let preprocessing = &model.card().preprocessing;
@@ -60,8 +63,13 @@ fn predict_one(model: &Classifier, example: &Example, limits: &Limits) -> Result
     });
     match input.map(|grey| model.infer(&preprocessing.normalise(&grey), None)) {
         Ok(Ok(inference)) => {
-            let cspine_nets::Inference { probabilities, class, flagged, .. } = inference;
-            prediction.image.answer = Some(Answer { probabilities, verdict: class, flagged });
+            let cspine_nets::Inference { probabilities, class, flagged, standing, .. } = inference;
+            prediction.standing = Some(standing);
+            if standing == Standing::OutOfDistribution {
+                prediction.failure = Some(format!("{} is not assessable: {}", example.name, Reason::OutOfDistribution));
+            } else {
+                prediction.image.answer = Some(Answer { probabilities, verdict: class, flagged });
+            }
         }
         Ok(Err(ModelError::NotFinite)) => {
             prediction.failure = Some(format!("{}: the network's output is not finite", example.name));
@@ -86,6 +94,7 @@ pub(crate) fn csv(predictions: &[Prediction]) -> Result<String> {
         "flagged",
         "verdict",
         "ambiguous",
+        "standing",
         "failure",
     ])?;
     for prediction in predictions {
@@ -101,6 +110,7 @@ pub(crate) fn csv(predictions: &[Prediction]) -> Result<String> {
             &answer.is_some_and(|answer| answer.flagged).to_string(),
             answer.map_or("", |answer| answer.verdict.as_str()),
             &prediction.ambiguous.to_string(),
+            prediction.standing.map_or("", Standing::as_str),
             prediction.failure.as_deref().unwrap_or_default(),
         ])?;
     }

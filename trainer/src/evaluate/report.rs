@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cspine_domain::{Class, Sha256};
-use cspine_nets::Classifier;
+use cspine_nets::{Classifier, Standing};
 use serde::Serialize;
 
 use super::Prediction;
@@ -40,8 +40,32 @@ pub struct Report {
     pub calibration: Option<Calibration>,
     /// Of what they would be without a temperature.
     pub uncalibrated: Option<Calibration>,
+    /// What the model's gate says; `None` if it has none.
+    pub gate: Option<GateCounts>,
     /// Why images have no answer.
     pub failures: Vec<String>,
+}
+
+/// What a scope gate says of the images of each class, by class index.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct GateCounts {
+    /// Answered and marked.
+    pub atypical: [usize; Class::COUNT],
+    /// Not answered; they are among those without an answer, and count as errors.
+    pub out_of_distribution: [usize; Class::COUNT],
+}
+
+impl GateCounts {
+    fn of(predictions: &[Prediction]) -> Self {
+        let count = |standing| {
+            let mut counts = [0; Class::COUNT];
+            for prediction in predictions.iter().filter(|prediction| prediction.standing == Some(standing)) {
+                counts[prediction.image.label.index()] += 1;
+            }
+            counts
+        };
+        Self { atypical: count(Standing::Atypical), out_of_distribution: count(Standing::OutOfDistribution) }
+    }
 }
 
 /// Figures on some images.
@@ -119,6 +143,7 @@ impl Report {
             without_ambiguous: Block::new(&images(false)),
             calibration: calibration(&images(true), 1.0),
             uncalibrated: calibration(&images(true), f64::from(card.temperature)),
+            gate: card.gate.as_ref().map(|_| GateCounts::of(predictions)),
             failures: predictions.iter().filter_map(|p| p.failure.clone()).collect(),
         }
     }

@@ -32,6 +32,13 @@ fn write_report(text: &mut String, report: &Report, ignored: usize) -> std::fmt:
         writeln!(text, "\nCalibration   bare logits: ECE {:.4}, Brier {:.4}", before.ece, before.brier)?;
         writeln!(text, "              at the temperature: ECE {:.4}, Brier {:.4}", after.ece, after.brier)?;
     }
+    if let Some(gate) = &report.gate {
+        let counts = |[dislocations, fractures, normals]: [usize; Class::COUNT]| {
+            format!("{dislocations} dislocations, {fractures} fractures, {normals} normals")
+        };
+        writeln!(text, "\nScope gate    out of distribution, no answer: {}", counts(gate.out_of_distribution))?;
+        writeln!(text, "              atypical, answered: {}", counts(gate.atypical))?;
+    }
     if !report.failures.is_empty() {
         writeln!(text, "\nWithout an answer, counted as errors ({})", report.failures.len())?;
         for failure in &report.failures {

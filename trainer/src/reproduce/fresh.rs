@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use anyhow::{Context, Result};
 use cspine_nets::Classifier;
+use cspine_nets::gate::Standing;
 use cspine_phantom::{Case, Preset};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -102,8 +103,9 @@ fn set(model: &Classifier, preset: Preset, counts: Counts, seed: u64) -> Result<
     let size = model.card().preprocessing.size;
     let read = cases.par_iter().with_max_len(1).map(|case| {
         let film = cases::film(case, FILM, preset);
-        let called = model.infer(&model.card().preprocessing.apply(&film), None)?.class;
-        Ok(((case.class, Some(called)), case.ambiguous, reader_right(case, size)))
+        let inference = model.infer(&model.card().preprocessing.apply(&film), None)?;
+        let called = (inference.standing != Standing::OutOfDistribution).then_some(inference.class);
+        Ok(((case.class, called), case.ambiguous, reader_right(case, size)))
     });
     let read = read.collect::<Result<Vec<_>>>()?;
     let clear = || read.iter().filter(|(_, ambiguous, _)| !ambiguous);

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use cspine_domain::Class;
-use cspine_nets::Classifier;
+use cspine_nets::{Classifier, Standing};
 use cspine_phantom::{Case, Preset};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -22,6 +21,7 @@ use crate::page::Provenance;
 use crate::phantoms::Counts;
 use crate::progress::bar;
 
+pub(crate) use cases::film;
 pub use report::{Calls, Reading, Report, Sized};
 
 /// Measure sensitivity against the size of the injury, for networks of several input sizes
@@ -93,9 +93,10 @@ fn measure(args: &ResolutionArgs, models: &[Classifier]) -> Result<Report> {
                 .iter()
                 .map(|model| {
                     let inference = model.infer(&model.card().preprocessing.apply(&film), None)?;
-                    Ok((inference.class, inference.flagged))
+                    let answered = inference.standing != Standing::OutOfDistribution;
+                    Ok(if answered { Calls::of((inference.class, inference.flagged)) } else { Calls::default() })
                 })
-                .collect::<Result<Vec<(Class, bool)>>>()
+                .collect::<Result<Vec<Calls>>>()
                 .with_context(|| format!("phantom of seed {}", case.seed));
             progress.inc(1);
             calls
@@ -104,7 +105,7 @@ fn measure(args: &ResolutionArgs, models: &[Classifier]) -> Result<Report> {
     progress.finish_and_clear();
     let readings = models.iter().enumerate().map(|(i, model)| {
         let size = model.card().preprocessing.size;
-        let network: Vec<Calls> = calls.iter().map(|calls| Calls::of(calls[i])).collect();
+        let network: Vec<Calls> = calls.iter().map(|calls| calls[i]).collect();
         let reader: Vec<Calls> = all.par_iter().map(|case| read(case, size)).collect();
         let milliseconds = milliseconds(model, &natural[0], args)?;
         Ok(Reading::new(model, milliseconds, &natural, &bins, &network, &reader))

@@ -68,7 +68,7 @@ pub struct Sized {
     pub reader: f64,
 }
 
-/// What is said of one film: shares of the readings, by class index.
+/// What is said of one film: shares of the readings, by class index; none where there is no answer.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Calls {
     /// Of each class.
@@ -86,7 +86,7 @@ impl Calls {
     }
 
     fn injury(&self) -> f64 {
-        1.0 - self.shares[Class::Normal.index()]
+        self.shares[Class::Dislocation.index()] + self.shares[Class::Fracture.index()]
     }
 }
 

@@ -111,6 +111,7 @@ fn answer(args: &ClassifyArgs, classifier: &Classifier, file: &Path, number: usi
             answer["verdict"] = json!(Verdict::from(inference.class));
             answer["reason"] = json!(mark);
             answer["flagged"] = json!(inference.flagged);
+            answer["atypicality"] = json!(inference.atypicality);
             answer["probabilities"] = json!({ "dislocation": dislocation, "fracture": fracture, "normal": normal });
             answer["timings_ms"]["infer"] = json!(milliseconds(inference.forward_time));
             answer["timings_ms"]["explain"] = json!(milliseconds(inference.explain_time));

@@ -1,6 +1,7 @@
 //! Images that are answered.
 
 use cspine_domain::{OrderPriority, Reason, Verdict};
+use cspine_phantom::Preset;
 use cspine_store::StudyState;
 use cspine_wire::{Event, Lane, Queue, StudyStatus};
 use time::OffsetDateTime;
@@ -84,6 +85,37 @@ async fn an_image_the_network_has_no_business_with_is_not_assessable_and_says_wh
         assert_eq!((finding.verdict, finding.reason), (Verdict::NotAssessable, Some(*reason)));
         assert!(!finding.flagged && finding.probabilities.is_none() && finding.saliency.is_none());
     }
+    worker.stop().await;
+    site.remove().await;
+}
+
+/// A phantom's film as PNG, rows from the top or from the bottom.
+fn phantom(upside_down: bool) -> Vec<u8> {
+    let film = cspine_phantom::Case::sample(11, cspine_domain::Class::Normal).render(448, Preset::Reference);
+    let mut pixels = image::ImageBuffer::<image::Luma<u16>, _>::from_raw(448, 448, film.pixels).unwrap();
+    if upside_down {
+        image::imageops::flip_vertical_in_place(&mut pixels);
+    }
+    let mut file = std::io::Cursor::new(Vec::new());
+    pixels.write_to(&mut file, image::ImageFormat::Png).unwrap();
+    file.into_inner()
+}
+
+#[tokio::test]
+async fn a_spine_upside_down_is_out_of_distribution_for_the_starter_and_upright_it_is_not() {
+    let site = Site::new().await;
+    let starter = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/models/starter.safetensors");
+    let worker = site.start(&["--model", starter]);
+    let [upright, upside_down] = [false, true].map(|upside_down| site.image(&phantom(upside_down)));
+    for event in [&upright, &upside_down] {
+        site.publish(event).await;
+    }
+    let finding = site.finding(&upright).await;
+    assert!(finding.verdict != Verdict::NotAssessable, "{:?}", finding.reason);
+    assert!(finding.probabilities.is_some() && finding.saliency.is_some());
+    let finding = site.finding(&upside_down).await;
+    assert_eq!((finding.verdict, finding.reason), (Verdict::NotAssessable, Some(Reason::OutOfDistribution)));
+    assert!(!finding.flagged && finding.probabilities.is_none() && finding.saliency.is_none());
     worker.stop().await;
     site.remove().await;
 }

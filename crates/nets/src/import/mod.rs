@@ -106,7 +106,7 @@ pub fn import(bytes: &[u8], options: &Options) -> Result<Imported, ImportError> 
     }
     // Weights that 16 bits cannot hold would show only when the model is loaded.
     let checkpoint = Checkpoint { card, state };
-    crate::checkpoint::check_shapes(architecture, &checkpoint.as_stored()?.state, Class::COUNT)?;
+    crate::checkpoint::check_shapes(&architecture.tensors(Class::COUNT), &checkpoint.as_stored()?.state)?;
     Ok(Imported { checkpoint, classes, head, transform_input, dropped })
 }
 

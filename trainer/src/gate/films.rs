@@ -1,0 +1,71 @@
+//! Films in scope: phantoms of a seed, made when they are looked at, or the files of a data set.
+
+use anyhow::{Context, Result};
+use cspine_domain::{Class, Sha256};
+use cspine_imaging::{Limits, Radiograph, decode};
+use cspine_phantom::{Case, Preset};
+
+use crate::dataset::{Dataset, Example, read};
+
+/// Films in scope.
+#[derive(Debug, Clone)]
+pub enum Films {
+    /// Phantoms, a third of each class.
+    Phantoms {
+        /// As of `cspine-trainer phantoms`: no two seeds share a patient.
+        seed: u64,
+        /// How many.
+        count: usize,
+        /// Pixels a side.
+        size: u32,
+        /// How they are taken.
+        preset: Preset,
+    },
+    /// Files.
+    Files(Vec<Example>),
+}
+
+impl Films {
+    /// How many.
+    pub fn count(&self) -> usize {
+        match self {
+            Films::Phantoms { count, .. } => *count,
+            Films::Files(examples) => examples.len(),
+        }
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// A file that cannot be read, decoded or assessed, by its name.
+    pub fn film(&self, i: usize) -> Result<Radiograph> {
+        match self {
+            Films::Phantoms { seed, size, preset, .. } => {
+                let case = Case::sample((seed << 24) + i as u64, Class::ALL[i % Class::COUNT]);
+                Ok(crate::resolution::film(&case, *size, *preset))
+            }
+            Films::Files(examples) => {
+                let (example, limits) = (&examples[i], Limits::default());
+                let film = decode(&read(example, &limits)?, None, &limits).with_context(|| example.name.clone())?;
+                film.assessable().map_err(|reason| anyhow::anyhow!("{}: not assessable, {reason}", example.name))?;
+                Ok(film)
+            }
+        }
+    }
+}
+
+/// Deals a data set into the part to fit to, the part to find thresholds on, and the part to report on (60, 20 and 20 %),
+/// a patient never into two: by the digest of who it is.
+pub fn deal(dataset: Dataset) -> [Films; 3] {
+    let mut parts = [vec![], vec![], vec![]];
+    for example in dataset.examples {
+        let patient = example.patient_key.as_ref().unwrap_or(&example.name);
+        let part = match Sha256::of(patient.as_bytes()).0[0] % 10 {
+            0..6 => 0,
+            6 | 7 => 1,
+            _ => 2,
+        };
+        parts[part].push(example);
+    }
+    parts.map(Films::Files)
+}

@@ -1,0 +1,159 @@
+//! What a network makes of films, and what a score makes of that.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cspine_imaging::{Limits, Radiograph, decode};
+use cspine_nets::Classifier;
+use cspine_nets::gate::{Observation, Score};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rayon::prelude::*;
+
+use super::films::Films;
+use super::outside::Outside;
+use crate::augment::Augmentation;
+use crate::metrics::area;
+use crate::progress::bar;
+
+/// A network that looks at films, on rayon's current pool, a thread a film.
+pub struct Looks {
+    /// The network.
+    pub model: Classifier,
+    /// Of what is random: augmentation, and how films are spoilt.
+    pub seed: u64,
+}
+
+impl Looks {
+    /// At films as they are and, if asked for, augmented once as training does.
+    pub fn inside(&self, doing: &str, films: &Films, augmented: bool) -> Result<Vec<Observation>> {
+        let preprocessing = &self.model.card().preprocessing;
+        let looks = over(doing, films.count(), |i| {
+            let grey = preprocessing.grey(&films.film(i)?);
+            let mut inputs = vec![preprocessing.normalise(&grey)];
+            if augmented {
+                let changed = Augmentation::DEFAULT.apply(&grey, preprocessing.size as usize, &mut self.rng(i));
+                inputs.push(preprocessing.normalise(&changed));
+            }
+            Ok(self.model.observe(&inputs)?)
+        })?;
+        Ok(looks.into_iter().flatten().collect())
+    }
+
+    /// At films spoilt in every way, by [`Outside::ALL`].
+    pub fn outside(&self, doing: &str, films: &Films) -> Result<Vec<Vec<Observation>>> {
+        let rows = over(doing, films.count(), |i| {
+            let (film, mut rng) = (films.film(i)?, self.rng(i));
+            Outside::ALL.iter().map(|outside| self.look(&outside.of(&film, &mut rng))).collect::<Result<Vec<_>>>()
+        })?;
+        Ok((0..Outside::ALL.len()).map(|k| rows.iter().map(|row| row[k].clone()).collect()).collect())
+    }
+
+    /// At films that something was done to.
+    pub fn changed(
+        &self,
+        doing: &str,
+        films: &Films,
+        change: impl Fn(&Radiograph) -> Radiograph + Sync,
+    ) -> Result<Vec<Observation>> {
+        over(doing, films.count(), |i| self.look(&change(&films.film(i)?)))
+    }
+
+    /// At every file of a folder and the folders in it, sorted by name, in grey: what is in colour never gets as far.
+    pub fn folder(&self, doing: &str, folder: &Path) -> Result<Vec<(String, Observation)>> {
+        let mut files = Vec::new();
+        list(folder, &mut files)?;
+        files.sort();
+        over(doing, files.len(), |i| {
+            let name = files[i].strip_prefix(folder).unwrap_or(&files[i]).to_string_lossy().into_owned();
+            let bytes = std::fs::read(&files[i]).with_context(|| name.clone())?;
+            let film = decode(&bytes, None, &Limits::default()).with_context(|| name.clone())?;
+            Ok((name, self.look(&film)?))
+        })
+    }
+
+    fn look(&self, film: &Radiograph) -> Result<Observation> {
+        Ok(self.model.observe(&[self.model.card().preprocessing.apply(film)])?.swap_remove(0))
+    }
+
+    fn rng(&self, i: usize) -> StdRng {
+        StdRng::seed_from_u64(self.seed << 24 ^ i as u64)
+    }
+}
+
+/// One after another in their order, with a bar.
+fn over<T: Send>(doing: &str, count: usize, each: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let template = "{msg} {bar:30} {pos}/{len} films, {per_sec}, {eta} left";
+    let progress = bar(count, template).with_message(doing.to_owned());
+    let done = (0..count)
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|i| {
+            let one = each(i);
+            progress.inc(1);
+            one
+        })
+        .collect();
+    progress.finish_and_clear();
+    done
+}
+
+fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let failed = || format!("cannot list {}", folder.display());
+    for entry in std::fs::read_dir(folder).with_context(failed)? {
+        let path = entry.with_context(failed)?.path();
+        if path.is_dir() {
+            list(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// How well a score tells films in scope from those out of it: the area under the ROC curve, the mean over the sorts.
+pub fn mean_area(score: &Score, inside: &[Observation], outside: &[Vec<Observation>]) -> f64 {
+    let scores = |of: &[Observation], stranger: bool| -> Vec<(f64, bool)> {
+        of.iter().map(|observation| (f64::from(score.of(observation)), stranger)).collect()
+    };
+    let inside = scores(inside, false);
+    let areas = outside.iter().filter_map(|sort| area(inside.iter().copied().chain(scores(sort, true))));
+    areas.sum::<f64>() / outside.len() as f64
+}
+
+/// The score that a share of films in scope is over: in the middle between two of them, and at least one is over it.
+pub fn quantile(score: &Score, inside: &[Observation], share: f64) -> f32 {
+    let mut scores: Vec<f32> = inside.iter().map(|observation| score.of(observation)).collect();
+    scores.sort_by(|a, b| b.total_cmp(a));
+    let over = ((share * scores.len() as f64).round() as usize).clamp(1, scores.len() - 1);
+    (scores[over - 1] + scores[over]) / 2.0
+}
+
+#[cfg(test)]
+mod tests {
+    use cspine_nets::gate::{Observation, Score};
+
+    use super::{mean_area, quantile};
+
+    /// Energies of about −z, since the other outputs are far below.
+    fn observed(z: f32) -> Observation {
+        Observation { logits: [z, -50.0, -50.0], features: Vec::new() }
+    }
+
+    #[test]
+    fn a_threshold_leaves_its_share_over_it() {
+        let inside: Vec<Observation> = (0..200).map(|i| observed(((i * 7) % 200) as f32)).collect();
+        for (share, over) in [(0.05, 10), (0.005, 1), (0.0001, 1)] {
+            let threshold = quantile(&Score::Energy, &inside, share);
+            assert_eq!(inside.iter().filter(|o| Score::Energy.of(o) > threshold).count(), over, "{share}");
+        }
+    }
+
+    #[test]
+    fn sorts_weigh_alike_however_many_films_they_have() {
+        let inside = [observed(1.0), observed(2.0)];
+        let far = vec![observed(0.0); 9];
+        let near = vec![observed(1.5)];
+        assert_eq!(mean_area(&Score::Energy, &inside, &[far, near]), 0.75);
+    }
+}

@@ -1,0 +1,169 @@
+//! What the gate keeps out, and what it lets in.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use cspine_nets::Standing;
+use cspine_nets::gate::{Gate, GateCard, Method, Observation};
+use serde::Serialize;
+
+use super::measure::Looks;
+use super::outside::{Outside, mirrored};
+use super::{GateArgs, Sets};
+use crate::metrics::Proportion;
+
+/// What was measured, on images that neither fitted the gate nor found its thresholds.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The gate as it stands in the model's card.
+    pub gate: GateCard,
+    /// Area under the ROC curve of both scores, the mean over the sorts of films out of scope: what the choice was made by.
+    pub areas: Vec<(Method, f64)>,
+    /// Films in scope.
+    pub inside: Vec<Rate>,
+    /// Films out of scope.
+    pub outside: Vec<Rate>,
+    /// Films of neither: of a spine, as no phantom to fit to is.
+    pub between: Vec<Rate>,
+    /// Radiographs of other body parts: too few for a rate.
+    pub radiographs: Vec<Single>,
+}
+
+/// Where the films of one sort stand.
+#[derive(Debug, Clone, Serialize)]
+pub struct Rate {
+    /// The sort.
+    pub sort: String,
+    /// How many.
+    pub images: usize,
+    /// Of them beyond the outer threshold.
+    pub beyond: usize,
+    /// Their share.
+    pub share: f64,
+    /// Its 95 % interval, Wilson's.
+    pub interval: [f64; 2],
+    /// Of all, between the thresholds.
+    pub atypical: usize,
+    /// The scores' 5th, 50th and 95th percentile.
+    pub scores: [f32; 3],
+}
+
+/// Where one image stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct Single {
+    /// The file.
+    pub file: String,
+    /// Its score.
+    pub score: f32,
+    /// Where it stands.
+    pub standing: Standing,
+}
+
+/// Looks at every set that is to be reported on.
+pub(super) fn measure(
+    args: &GateArgs,
+    sets: &Sets,
+    looks: &Looks,
+    gate: &Gate,
+    areas: [(Method, f64); 2],
+) -> Result<Report> {
+    let rate = |sort: &str, of: &[Observation]| Rate::new(sort, gate, of);
+    let mut inside = Vec::new();
+    for (sort, films) in &sets.inside {
+        inside.push(rate(sort, &looks.inside("in scope", films, false)?));
+    }
+    let made = looks.outside("out of scope", &sets.outside)?;
+    let mut outside: Vec<Rate> = Outside::ALL.iter().zip(&made).map(|(sort, of)| rate(sort.as_str(), of)).collect();
+    if let Some(folder) = &args.photographs {
+        let of: Vec<Observation> = looks.folder("photographs", folder)?.into_iter().map(|(_, one)| one).collect();
+        outside.push(rate("photographs", &of));
+    }
+    let between = vec![rate("facing the other way", &looks.changed("mirrored", &sets.outside, mirrored)?)];
+    let radiographs = match &args.radiographs {
+        None => Vec::new(),
+        Some(folder) => looks.folder("radiographs", folder)?,
+    };
+    let single = |(file, observation): (String, Observation)| {
+        let score = gate.score(&observation);
+        Single { file, score, standing: gate.standing(score) }
+    };
+    let radiographs = radiographs.into_iter().map(single).collect();
+    Ok(Report { gate: gate.card().clone(), areas: areas.to_vec(), inside, outside, between, radiographs })
+}
+
+impl Rate {
+    fn new(sort: &str, gate: &Gate, of: &[Observation]) -> Self {
+        let mut scores: Vec<f32> = of.iter().map(|observation| gate.score(observation)).collect();
+        scores.sort_by(f32::total_cmp);
+        let standing = |wanted: Standing| scores.iter().filter(|score| gate.standing(**score) == wanted).count();
+        let at = |share: f64| scores.get((share * scores.len() as f64) as usize).copied().unwrap_or(f32::NAN);
+        let beyond = Proportion { count: standing(Standing::OutOfDistribution), of: scores.len() };
+        Self {
+            sort: sort.to_owned(),
+            images: scores.len(),
+            beyond: beyond.count,
+            share: beyond.value().unwrap_or(f64::NAN),
+            interval: beyond.interval().unwrap_or([0.0, 1.0]),
+            atypical: standing(Standing::Atypical),
+            scores: [0.05, 0.5, 0.95].map(at),
+        }
+    }
+}
+
+impl Report {
+    /// For a model's card: the share beyond the outer threshold of each sort in scope, and the least of those out of it.
+    pub(super) fn figures(&self) -> Vec<(String, f64)> {
+        let inside =
+            self.inside.iter().map(|rate| (format!("gate_beyond_{}", rate.sort.replace([' ', '-'], "_")), rate.share));
+        let least = self.outside.iter().map(|rate| rate.share).fold(1.0, f64::min);
+        inside.chain([("gate_beyond_least_of_out_of_scope".to_owned(), least)]).collect()
+    }
+
+    /// To be read by people.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        let gate = &self.gate;
+        writeln!(
+            text,
+            "Score        {}, {} components; fitted to {}",
+            gate.method.as_str(),
+            gate.components,
+            gate.fitted_on
+        )?;
+        for (method, area) in &self.areas {
+            writeln!(text, "             {}: mean AUC {area:.4} against films out of scope", method.as_str())?;
+        }
+        writeln!(text, "Thresholds   inner {:.4}, outer {:.4}", gate.inner, gate.outer)?;
+        for (title, rates) in [("In scope", &self.inside), ("Out of scope", &self.outside), ("Neither", &self.between)]
+        {
+            writeln!(
+                text,
+                "\n{title:30} {:>7} {:>8}  {:25} {:>8}  scores 5, 50, 95 %",
+                "images", "beyond", "", "atypical"
+            )?;
+            for rate in rates {
+                let [low, high] = rate.interval.map(|share| 100.0 * share);
+                let share = format!("{:.2} % ({low:.1}–{high:.1})", 100.0 * rate.share);
+                let [a, b, c] = rate.scores;
+                let (sort, images, beyond, atypical) = (&rate.sort, rate.images, rate.beyond, rate.atypical);
+                writeln!(
+                    text,
+                    "  {sort:28} {images:>7} {beyond:>8}  {share:25} {atypical:>8}  {a:.2}, {b:.2}, {c:.2}"
+                )?;
+            }
+        }
+        if !self.radiographs.is_empty() {
+            writeln!(text, "\nRadiographs of other body parts, too few for a rate")?;
+            for one in &self.radiographs {
+                writeln!(text, "  {:50} {:8.3}  {}", one.file, one.score, one.standing.as_str())?;
+            }
+        }
+        Ok(())
+    }
+}
