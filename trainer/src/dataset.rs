@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cspine_domain::{Class, Reason, Sha256};
-use cspine_imaging::{DecodeError, Limits, Preprocessing, decode};
+use cspine_imaging::{DecodeError, Limits, Preprocessing, Radiograph, decode};
 
 pub use duplicates::{DuplicateReport, Duplicates, Fingerprint, TOLERANCE, find};
 pub use perceptual::Look;
@@ -99,6 +99,17 @@ pub enum LoadError {
 }
 
 impl Dataset {
+    /// [`Dataset::open`], with near duplicates found and made to stay together.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`], or a file that cannot be read.
+    pub fn open_together(dir: &Path) -> Result<(Dataset, Duplicates)> {
+        let mut dataset = Dataset::open(dir)?;
+        let duplicates = find(&dataset)?;
+        dataset.keep_together(&duplicates);
+        Ok((dataset, duplicates))
+    }
+
     /// Lists a data set. The images themselves are not read.
     ///
     /// `dir` holds a `manifest.csv`, or a folder for each class, or folders named train, val or test that hold either.
@@ -124,11 +135,16 @@ impl Dataset {
     }
 
     /// Makes near duplicates stay together: each image's patient becomes the side that [`Duplicates::sides`] names.
-    pub fn keep_together(&mut self, duplicates: &Duplicates) {
+    fn keep_together(&mut self, duplicates: &Duplicates) {
         let sides: Vec<String> = duplicates.sides(self).into_iter().map(str::to_owned).collect();
         for (example, side) in self.examples.iter_mut().zip(sides) {
             example.patient_key = Some(side);
         }
+    }
+
+    /// Whether it is of phantoms: their manifest says what kind an injury is.
+    pub fn is_of_phantoms(&self) -> bool {
+        self.examples.iter().any(|example| example.kind.is_some())
     }
 
     /// How many images of each class, by class index.
@@ -177,10 +193,18 @@ pub fn grey(
     preprocessing: &Preprocessing,
     limits: &Limits,
 ) -> Result<Vec<f32>, LoadError> {
+    Ok(preprocessing.grey(&radiograph(example, bytes, limits)?))
+}
+
+/// An image whose bytes are at hand, decoded and found assessable.
+///
+/// # Errors
+/// [`LoadError::Decode`] or [`LoadError::NotAssessable`].
+pub fn radiograph(example: &Example, bytes: &[u8], limits: &Limits) -> Result<Radiograph, LoadError> {
     let name = || example.name.clone();
     let radiograph = decode(bytes, None, limits).map_err(|source| LoadError::Decode { name: name(), source })?;
     radiograph.assessable().map_err(|reason| LoadError::NotAssessable { name: name(), reason })?;
-    Ok(preprocessing.grey(&radiograph))
+    Ok(radiograph)
 }
 
 /// What names a set of images, whatever they are called and wherever they lie: SHA-256 over their digests, sorted.

@@ -112,7 +112,7 @@ impl Classifier {
         let pass = self.pass(input.to_vec(), self.place(method))?;
         let observation = observations(pass.features(), pass.logits())?.swap_remove(0);
         let mut answer = self.answer(&observation, begin.elapsed());
-        if answer.standing == Standing::OutOfDistribution {
+        if !answer.standing.is_answered() {
             return Ok(answer);
         }
         let map = self.map(&pass, input, answer.explained, method)?;

@@ -25,7 +25,7 @@ impl Classifier {
     pub fn input_gradients(&self, inputs: &[Vec<f32>], class: Class) -> Result<Vec<Vec<f32>>, ModelError> {
         inputs.iter().try_for_each(|input| self.check(input))?;
         let pass = self.pass(inputs.concat(), Place::Images)?;
-        let by_images = pass.gradients(&logit(class, inputs.len())?)?[0].flatten_all()?.to_vec1::<f32>()?;
+        let by_images = pass.gradient(&logit(class, inputs.len())?)?.flatten_all()?.to_vec1::<f32>()?;
         Ok(by_images.chunks(self.input_len()).map(<[f32]>::to_vec).collect())
     }
 
@@ -51,7 +51,7 @@ impl Classifier {
     ) -> Result<(Tensor, Tensor), ModelError> {
         self.check(input)?;
         let pass = self.pass(input.to_vec(), self.place(method))?;
-        let gradient = pass.gradients(&logit(class, 1)?)?.swap_remove(0);
+        let gradient = pass.gradient(&logit(class, 1)?)?;
         Ok((pass.at(self.place(method)).clone(), gradient))
     }
 
@@ -84,7 +84,7 @@ impl Classifier {
         method: SaliencyMethod,
     ) -> Result<Map, ModelError> {
         // By the method's place.
-        let gradient = || Ok::<_, ModelError>(pass.gradients(&logit(class, 1)?)?.swap_remove(0));
+        let gradient = || pass.gradient(&logit(class, 1)?);
         match method {
             SaliencyMethod::Gradient => saliency::gradient(&gradient()?.flatten_all()?.to_vec1::<f32>()?),
             SaliencyMethod::GradCam => saliency::grad_cam(pass.at(Place::Last), &gradient()?),

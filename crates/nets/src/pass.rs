@@ -59,10 +59,8 @@ impl Pass {
         self.links[place as usize].0.as_tensor()
     }
 
-    /// The gradients of `Σ logits · weights`, weights `[n, classes]`, by each place from the first that was asked for on:
-    /// the last entry is by the last map.
-    pub fn gradients(&self, weights: &Tensor) -> Result<Vec<Tensor>, ModelError> {
-        let mut gradients = Vec::new();
+    /// The gradient of `Σ logits · weights`, weights `[n, classes]`, by the place that was asked for.
+    pub fn gradient(&self, weights: &Tensor) -> Result<Tensor, ModelError> {
         let mut gradient = weights.clone();
         for (input, output) in self.links[self.from as usize..].iter().rev() {
             let store = (output * &gradient)?.sum_all()?.backward()?;
@@ -70,9 +68,7 @@ impl Pass {
                 return Err(candle_core::Error::Msg("the score does not depend on the images".into()).into());
             };
             gradient = by_input.clone();
-            gradients.push(gradient.clone());
         }
-        gradients.reverse();
-        Ok(gradients)
+        Ok(gradient)
     }
 }

@@ -35,6 +35,8 @@ pub struct Fingerprint {
 pub struct Duplicates {
     /// Images that are near duplicates of each other, directly or by others between them: two or more, ascending.
     pub groups: Vec<Vec<usize>>,
+    /// Of each image's file.
+    pub digests: Vec<Sha256>,
     /// How many images have the bytes of an earlier one.
     pub same_bytes: usize,
     /// How many more images are near duplicates of an earlier one by their look.
@@ -111,6 +113,7 @@ impl Duplicates {
         let same_bytes = fingerprints.len() - distinct.len();
         let class = |i: usize| images.examples[i].class;
         Duplicates {
+            digests: fingerprints.iter().map(|fingerprint| fingerprint.sha256).collect(),
             same_bytes,
             look_alikes: groups.iter().map(|group| group.len() - 1).sum::<usize>() - same_bytes,
             conflicting: groups

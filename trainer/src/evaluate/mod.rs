@@ -1,6 +1,6 @@
 //! `cspine-trainer evaluate`: a model on labelled images.
 
-mod page;
+pub(crate) mod page;
 pub(crate) mod predict;
 mod report;
 pub(crate) mod text;
@@ -9,8 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use cspine_domain::Sha256;
 use cspine_imaging::Limits;
-use cspine_nets::Classifier;
+use cspine_nets::{Checkpoint, Classifier, ModelError};
 
 use crate::dataset::Dataset;
 use crate::page::Provenance;
@@ -49,7 +50,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     write(&args.report, "predictions.csv", &predict::csv(&predictions)?)?;
     write(&args.report, "evaluation.json", &(serde_json::to_string_pretty(&report)? + "\n"))?;
     write(&args.report, "evaluation.txt", &text)?;
-    let mut provenance = Provenance::new(dataset.examples.iter().any(|example| example.kind.is_some()));
+    let mut provenance = Provenance::new(dataset.is_of_phantoms());
     provenance.digests.insert("model".to_owned(), model.sha256().to_string());
     provenance.digests.insert("images".to_owned(), report.data_digest.to_string());
     write(&args.report, "evaluation.html", &page::render(&report, &provenance))?;
@@ -57,10 +58,20 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     Ok(())
 }
 
-/// Reads a model file.
+/// Reads a model file and makes it ready.
 pub(crate) fn load_model(path: &Path) -> Result<Classifier> {
+    load_checkpoint(path).map(|(_, model)| model)
+}
+
+/// [`load_model`], with what the file holds.
+pub(crate) fn load_checkpoint(path: &Path) -> Result<(Checkpoint, Classifier)> {
     let bytes = fs::read(path).with_context(|| format!("cannot read the model {}", path.display()))?;
-    Classifier::load(&bytes).with_context(|| format!("cannot use the model {}", path.display()))
+    let load = || {
+        let checkpoint = Checkpoint::read(&bytes)?;
+        let model = Classifier::new(&checkpoint, Sha256::of(&bytes))?;
+        Ok::<_, ModelError>((checkpoint, model))
+    };
+    load().with_context(|| format!("cannot use the model {}", path.display()))
 }
 
 /// Writes a file of a report.

@@ -68,40 +68,49 @@ fn block(page: &mut Page, title: &str, block: &Block) {
         &["class", "sensitivity", "specificity", "precision", "F1"],
         &rows.collect::<Vec<_>>(),
     );
-    let names = Class::ALL.iter().map(|class| class.as_str()).collect::<Vec<_>>();
-    let counts: Vec<Vec<usize>> = (0..Class::COUNT)
-        .map(|label| block.confusion[label].iter().copied().chain([block.confusion_abstained[label]]).collect())
-        .collect();
+    page.figure(&confusion("Confusion", block), "Rows are labels, columns answers; shares are of the row.");
+}
+
+/// A block's confusion matrix, images without an answer in a column of their own.
+pub(crate) fn confusion(title: &str, block: &Block) -> String {
+    let names: Vec<&str> = Class::ALL.iter().map(|class| class.as_str()).collect();
+    let rows = block.confusion.iter().zip(block.confusion_abstained);
+    let counts: Vec<Vec<usize>> = rows.map(|(row, none)| row.iter().copied().chain([none]).collect()).collect();
     let columns: Vec<&str> = names.iter().copied().chain(["no answer"]).collect();
-    page.figure(
-        &matrix("Confusion", &names, &columns, &counts),
-        "Rows are labels, columns answers; shares are of the row.",
-    );
+    matrix(title, &names, &columns, &counts)
 }
 
 fn calibration(page: &mut Page, report: &Report) {
     let (Some(before), Some(after)) = (&report.uncalibrated, &report.calibration) else { return };
     page.heading("Calibration");
-    let row = |name: &str, c: &Calibration| vec![name.to_owned(), format!("{:.4}", c.ece), format!("{:.4}", c.brier)];
-    page.table(
-        "Expected calibration error (15 bins) and Brier score (0 to 2)",
-        &["", "ECE", "Brier"],
-        &[row("bare logits", before), row(&format!("at the model's temperature, {:.3}", report.temperature), after)],
+    errors(page, "Expected calibration error (15 bins) and Brier score (0 to 2)", [before, after], report.temperature);
+    page.figure(
+        &reliability(Some(before), Some(after)),
+        "Below the diagonal the network is surer than it is right. A mark may stand for few images.",
     );
-    let points = |c: &Calibration| c.bins.iter().map(|bin| (bin.confidence, bin.accuracy)).collect();
-    let axis = |label: &str| Axis { label: label.to_owned(), from: 0.0, to: 1.0 };
-    let chart = Chart {
+}
+
+/// The table of calibration errors before and after a temperature.
+pub(crate) fn errors(page: &mut Page, caption: &str, [before, after]: [&Calibration; 2], temperature: f32) {
+    let row = |name: &str, c: &Calibration| vec![name.to_owned(), format!("{:.4}", c.ece), format!("{:.4}", c.brier)];
+    let tempered = format!("at the model's temperature, {temperature:.3}");
+    page.table(caption, &["", "ECE", "Brier"], &[row("bare logits", before), row(&tempered, after)]);
+}
+
+/// The reliability diagram before and after a temperature.
+pub(crate) fn reliability(before: Option<&Calibration>, after: Option<&Calibration>) -> String {
+    let points = |c: Option<&Calibration>| {
+        c.iter().flat_map(|c| c.bins.iter().map(|bin| (bin.confidence, bin.accuracy))).collect()
+    };
+    Chart {
         title: "Reliability".to_owned(),
-        x: axis("probability of the likeliest class"),
-        y: axis("share that is of that class"),
+        x: Axis::of_shares("probability of the likeliest class"),
+        y: Axis::of_shares("share that is of that class"),
         series: vec![
             Series { name: "bare logits".to_owned(), points: points(before), style: Style::Points },
             Series { name: "at the temperature".to_owned(), points: points(after), style: Style::Points },
             Series { name: "as sure as right".to_owned(), points: vec![(0.0, 0.0), (1.0, 1.0)], style: Style::Dashed },
         ],
-    };
-    page.figure(
-        &chart.svg(),
-        "Below the diagonal the network is surer than it is right. A mark may stand for few images.",
-    );
+    }
+    .svg()
 }

@@ -6,7 +6,7 @@ use cspine_imaging::Limits;
 use cspine_nets::{Classifier, ModelError, Standing};
 use rayon::prelude::*;
 
-use crate::dataset::{Dataset, Example, grey, read};
+use crate::dataset::{Dataset, Example, LoadError, grey, read};
 use crate::metrics::{Answer, Labelled};
 use crate::progress::bar;
 
@@ -65,10 +65,12 @@ fn predict_one(model: &Classifier, example: &Example, limits: &Limits) -> Result
         Ok(Ok(inference)) => {
             let cspine_nets::Inference { probabilities, class, flagged, standing, .. } = inference;
             prediction.standing = Some(standing);
-            if standing == Standing::OutOfDistribution {
-                prediction.failure = Some(format!("{} is not assessable: {}", example.name, Reason::OutOfDistribution));
-            } else {
+            if standing.is_answered() {
                 prediction.image.answer = Some(Answer { probabilities, verdict: class, flagged });
+            } else {
+                let refusal =
+                    LoadError::NotAssessable { name: example.name.clone(), reason: Reason::OutOfDistribution };
+                prediction.failure = Some(refusal.to_string());
             }
         }
         Ok(Err(ModelError::NotFinite)) => {

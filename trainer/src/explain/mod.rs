@@ -16,13 +16,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use cspine_domain::Sha256;
 use cspine_imaging::Limits;
-use cspine_nets::{Checkpoint, Classifier, SaliencyMethod};
+use cspine_nets::{Checkpoint, SaliencyMethod};
 
 use crate::dataset::{Dataset, digest};
-use crate::evaluate::write;
-use crate::page::Provenance;
+use crate::evaluate::load_checkpoint;
+use crate::page::{Provenance, publish};
 use crate::progress::bar;
 
 use explainer::{Baseline, Explainer, Scene};
@@ -70,10 +69,7 @@ const SHOWN: usize = 3;
 /// # Errors
 /// If model, data set, an image or a mask cannot be used, or the report cannot be written; the text names it.
 pub fn run(args: &ExplainArgs) -> Result<()> {
-    let bytes = fs::read(&args.model).with_context(|| format!("cannot read the model {}", args.model.display()))?;
-    let checkpoint =
-        Checkpoint::read(&bytes).with_context(|| format!("cannot use the model {}", args.model.display()))?;
-    let model = Classifier::new(&checkpoint, Sha256::of(&bytes))?;
+    let (checkpoint, model) = load_checkpoint(&args.model)?;
     let dataset = Dataset::open(&args.data)?;
     fs::create_dir_all(&args.report).with_context(|| format!("making {}", args.report.display()))?;
     let examples = sample::draw(&dataset, args.limit as usize, args.seed);
@@ -83,14 +79,12 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
     let report = measure(args, &scene, &checkpoint, &methods)?;
     print!("{}", report.text());
 
-    let mut provenance = Provenance::new(dataset.examples.iter().any(|example| example.kind.is_some()));
+    let mut provenance = Provenance::new(dataset.is_of_phantoms());
     provenance.seeds.push(format!("choice of images, random maps and weights: {}", args.seed));
     provenance.digests.insert("model".to_owned(), model.sha256().to_string());
     provenance.digests.insert("images".to_owned(), report.data_digest.to_string());
     let pictures = show(args, &scene, &methods, &report)?;
-    write(&args.report, "explain.html", &page::render(&report, &pictures, &provenance))?;
-    let json = serde_json::json!({ "report": report, "provenance": provenance });
-    write(&args.report, "explain.json", &(serde_json::to_string_pretty(&json)? + "\n"))
+    publish(&args.report, "explain", &page::render(&report, &pictures, &provenance), &report, &provenance)
 }
 
 fn measure(

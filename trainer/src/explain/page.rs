@@ -128,11 +128,10 @@ fn faithfulness(page: &mut Page, faithfulness: &Faithfulness) {
             points: faithfulness.shares.iter().map(|share| share.sqrt()).zip(curve(row).iter().copied()).collect(),
             style: if is_baseline(&row.name) { Style::Dashed } else { Style::Line },
         });
-        let axis = |label: &str| Axis { label: label.to_owned(), from: 0.0, to: 1.0 };
         Chart {
             title: title.to_owned(),
-            x: axis("square root of the share of pixels"),
-            y: axis("probability of the class"),
+            x: Axis::of_shares("square root of the share of pixels"),
+            y: Axis::of_shares("probability of the class"),
             series: series.collect(),
         }
     };

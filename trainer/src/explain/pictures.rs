@@ -2,12 +2,11 @@
 
 use anyhow::{Context, Result};
 use cspine_imaging::{Geometry, Heatmap, Intensity, Preprocessing, Radiograph, RgbImage, overlay};
-use image::codecs::jpeg::JpegEncoder;
 
 use super::explainer::{Explainer, Scene};
 use super::mask::Mask;
 use super::rotation::{self, ANGLES, turn};
-use crate::page::Picture;
+use crate::page::{Picture, jpeg};
 use cspine_nets::SaliencyMethod;
 
 const QUALITY: u8 = 72;
@@ -56,9 +55,7 @@ fn picture(grey: &[f32], map: &[f32], mask: Option<&Mask>, side: usize) -> Resul
     if let Some(mask) = mask {
         outline(&mut picture, mask);
     }
-    let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, QUALITY).encode_image(&picture).context("encoding a JPEG")?;
-    Ok(jpeg)
+    jpeg(&picture, QUALITY)
 }
 
 /// Draws the pixels next to a mask.

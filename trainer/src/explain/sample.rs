@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::mask::Mask;
-use crate::dataset::{Dataset, Example, LoadError, grey, read};
+use crate::dataset::{Dataset, Example, LoadError, radiograph, read};
 
 /// An image as the network sees it.
 pub struct Sample {
@@ -52,10 +52,11 @@ impl Sample {
     fn load(model: &Classifier, example: &Example, limits: &Limits) -> Result<Self> {
         let preprocessing = &model.card().preprocessing;
         let bytes = read(example, limits)?;
-        let grey = grey(example, &bytes, preprocessing, limits)?;
+        let film = radiograph(example, &bytes, limits)?;
+        let grey = preprocessing.grey(&film);
         let input = preprocessing.normalise(&grey);
         let inference = model.infer(&input, None).with_context(|| example.name.clone())?;
-        let mask = if example.class.is_injury() { mask(example, &bytes, preprocessing, limits)? } else { None };
+        let mask = if example.class.is_injury() { mask(example, &film, preprocessing, limits)? } else { None };
         Ok(Self {
             name: example.name.clone(),
             class: example.class,
@@ -70,15 +71,12 @@ impl Sample {
 }
 
 /// The injury's mask, by the geometry that the image went through.
-fn mask(example: &Example, image: &[u8], preprocessing: &Preprocessing, limits: &Limits) -> Result<Option<Mask>> {
+fn mask(example: &Example, image: &Radiograph, preprocessing: &Preprocessing, limits: &Limits) -> Result<Option<Mask>> {
     let Some(path) = &example.mask else { return Ok(None) };
     let name = || format!("the mask of {}", example.name);
     let file = Example { name: name(), path: path.clone(), ..example.clone() };
-    let decoded = |name: &str, bytes: &[u8]| {
-        decode(bytes, None, limits).map_err(|source| LoadError::Decode { name: name.to_owned(), source })
-    };
-    let mask = decoded(&file.name, &read(&file, limits)?)?;
-    let image = decoded(&example.name, image)?;
+    let mask =
+        decode(&read(&file, limits)?, None, limits).map_err(|source| LoadError::Decode { name: name(), source })?;
     ensure!(
         (mask.width, mask.height) == (image.width, image.height),
         "{} is {} × {} pixels, the image {} × {}",

@@ -24,7 +24,7 @@ use cspine_imaging::{Limits, Preprocessing};
 use cspine_nets::layers::StateDict;
 use cspine_nets::{Checkpoint, ModelCard};
 
-use crate::dataset::{Dataset, find};
+use crate::dataset::Dataset;
 use crate::metrics::collapse;
 use crate::progress::bar;
 use crate::snapshot::write_atomically;
@@ -53,10 +53,8 @@ pub struct Fitted {
 /// # Errors
 /// As [`fit`], or a data set that cannot be opened.
 pub fn run(args: &FitArgs) -> Result<()> {
-    let mut dataset = Dataset::open(&args.data)?;
-    let duplicates = find(&dataset)?;
+    let (dataset, duplicates) = Dataset::open_together(&args.data)?;
     println!("{}", duplicates.report(&dataset));
-    dataset.keep_together(&duplicates);
     fit(args, &dataset).map(drop)
 }
 

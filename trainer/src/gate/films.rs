@@ -1,11 +1,12 @@
 //! Films in scope: phantoms of a seed, made when they are looked at, or the files of a data set.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use cspine_domain::{Class, Sha256};
-use cspine_imaging::{Limits, Radiograph, decode};
+use cspine_imaging::{Limits, Radiograph};
 use cspine_phantom::{Case, Preset};
 
-use crate::dataset::{Dataset, Example, read};
+use crate::dataset::{Dataset, Example, radiograph, read};
+use crate::resolution::{film, first};
 
 /// Films in scope.
 #[derive(Debug, Clone)]
@@ -41,14 +42,12 @@ impl Films {
     pub fn film(&self, i: usize) -> Result<Radiograph> {
         match self {
             Films::Phantoms { seed, size, preset, .. } => {
-                let case = Case::sample((seed << 24) + i as u64, Class::ALL[i % Class::COUNT]);
-                Ok(crate::resolution::film(&case, *size, *preset))
+                let case = Case::sample(first(*seed) + i as u64, Class::ALL[i % Class::COUNT]);
+                Ok(film(&case, *size, *preset))
             }
             Films::Files(examples) => {
                 let (example, limits) = (&examples[i], Limits::default());
-                let film = decode(&read(example, &limits)?, None, &limits).with_context(|| example.name.clone())?;
-                film.assessable().map_err(|reason| anyhow::anyhow!("{}: not assessable, {reason}", example.name))?;
-                Ok(film)
+                Ok(radiograph(example, &read(example, &limits)?, &limits)?)
             }
         }
     }
@@ -59,8 +58,7 @@ impl Films {
 pub fn deal(dataset: Dataset) -> [Films; 3] {
     let mut parts = [vec![], vec![], vec![]];
     for example in dataset.examples {
-        let patient = example.patient_key.as_ref().unwrap_or(&example.name);
-        let part = match Sha256::of(patient.as_bytes()).0[0] % 10 {
+        let part = match Sha256::of(example.side().as_bytes()).0[0] % 10 {
             0..6 => 0,
             6 | 7 => 1,
             _ => 2,

@@ -14,12 +14,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use cspine_domain::Sha256;
 use cspine_nets::gate::{Gate, GateCard, Mahalanobis, Score};
-use cspine_nets::{Checkpoint, Classifier};
 use cspine_phantom::Preset;
 
 use crate::dataset::Dataset;
-use crate::evaluate::write;
-use crate::page::Provenance;
+use crate::evaluate::load_checkpoint;
+use crate::page::{Provenance, publish};
 use crate::snapshot::write_atomically;
 use films::Films;
 use measure::{Looks, mean_area, quantile};
@@ -119,11 +118,8 @@ impl Sets {
 /// If a file cannot be used or written, or there are too few images.
 pub fn run(args: &GateArgs) -> Result<()> {
     ensure!(0.0 < args.outer && args.outer <= args.inner && args.inner < 1.0, "shares are 0 < --outer <= --inner < 1");
-    let bytes =
-        std::fs::read(&args.model).with_context(|| format!("cannot read the model {}", args.model.display()))?;
-    let name = || format!("cannot use the model {}", args.model.display());
-    let mut checkpoint = Checkpoint::read(&bytes).with_context(name)?;
-    let looks = Looks { model: Classifier::new(&checkpoint, Sha256::of(&bytes)).with_context(name)?, seed: args.seed };
+    let (mut checkpoint, model) = load_checkpoint(&args.model)?;
+    let looks = Looks { model, seed: args.seed };
     let sets = Sets::of(args)?;
 
     let fitted = looks.inside("fitting to", &sets.fit, true)?;
@@ -148,22 +144,21 @@ pub fn run(args: &GateArgs) -> Result<()> {
     let model = checkpoint.write()?;
     write_atomically(&args.out, &model)?;
     print!("{}", report.text());
-    println!("wrote {} ({:.1} MB), sha256 {}", args.out.display(), model.len() as f64 / 1e6, Sha256::of(&model));
+    let after = Sha256::of(&model);
+    println!("wrote {} ({:.1} MB), sha256 {after}", args.out.display(), model.len() as f64 / 1e6);
     match &args.report {
-        Some(folder) => publish(folder, args, &report, [&bytes, &model]),
+        Some(folder) => write_report(folder, args, &report, [looks.model.sha256(), after]),
         None => Ok(()),
     }
 }
 
-fn publish(folder: &Path, args: &GateArgs, report: &Report, [before, after]: [&[u8]; 2]) -> Result<()> {
+fn write_report(folder: &Path, args: &GateArgs, report: &Report, [before, after]: [Sha256; 2]) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut provenance = Provenance::new(args.data.is_none());
     if args.data.is_none() {
         provenance.seeds.push(format!("phantoms: {} to {}", args.seed, args.seed + 5));
     }
-    provenance.digests.insert("model without the gate".to_owned(), Sha256::of(before).to_string());
-    provenance.digests.insert("model with the gate".to_owned(), Sha256::of(after).to_string());
-    write(folder, "gate.html", &page::render(report, &provenance))?;
-    let json = serde_json::json!({ "report": report, "provenance": provenance });
-    write(folder, "gate.json", &(serde_json::to_string_pretty(&json)? + "\n"))
+    provenance.digests.insert("model without the gate".to_owned(), before.to_string());
+    provenance.digests.insert("model with the gate".to_owned(), after.to_string());
+    publish(folder, "gate", &page::render(report, &provenance), report, &provenance)
 }

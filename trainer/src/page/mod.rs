@@ -5,9 +5,16 @@ pub mod plot;
 mod provenance;
 
 use std::fmt::Write as _;
+use std::path::Path;
 
+use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+use serde::Serialize;
+
+use crate::evaluate::write;
 
 pub use provenance::Provenance;
 
@@ -25,6 +32,23 @@ pub struct Picture {
     pub jpeg: Vec<u8>,
     /// Stands below, and in its place where pictures are not shown.
     pub caption: String,
+}
+
+/// Writes a report twice into a folder: NAME.html, and NAME.json with its provenance.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn publish(folder: &Path, name: &str, html: &str, report: &impl Serialize, provenance: &Provenance) -> Result<()> {
+    write(folder, &format!("{name}.html"), html)?;
+    let json = serde_json::json!({ "report": report, "provenance": provenance });
+    write(folder, &format!("{name}.json"), &(serde_json::to_string_pretty(&json)? + "\n"))
+}
+
+/// A picture as a JPEG file's bytes; quality from 1 to 100.
+pub fn jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(picture).context("encoding a JPEG")?;
+    Ok(bytes)
 }
 
 impl Page {

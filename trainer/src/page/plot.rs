@@ -28,6 +28,13 @@ pub struct Axis {
     pub to: f64,
 }
 
+impl Axis {
+    /// From 0 to 1.
+    pub fn of_shares(label: &str) -> Self {
+        Self { label: label.to_owned(), from: 0.0, to: 1.0 }
+    }
+}
+
 /// What belongs together in a chart.
 #[derive(Debug, Clone)]
 pub struct Series {

@@ -4,17 +4,14 @@ use std::ops::Range;
 
 use anyhow::{Context, Result};
 use cspine_nets::Classifier;
-use cspine_nets::gate::Standing;
-use cspine_phantom::{Case, Preset};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
+use cspine_phantom::Preset;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Confusion;
 use crate::phantoms::Counts;
 use crate::progress::bar;
-use crate::resolution::{cases, reader};
+use crate::resolution::{film, natural, read};
 
 /// What else to measure networks on that are fitted to phantoms
 #[derive(Debug, Clone, clap::Args)]
@@ -37,8 +34,6 @@ const DRAW: Counts = Counts([3, 4, 61]);
 const DRAWS: u64 = 20;
 /// Pixels a side of the films.
 const FILM: u32 = 448;
-/// Readings of a case that the simulated reader's shares are means of.
-const READINGS: u32 = 100;
 
 /// A network's answers on one set, beside those of a simulated reader with half an input pixel of error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,34 +94,26 @@ pub(super) fn measure(args: &FreshArgs, model: &Classifier) -> Result<Vec<FreshS
 }
 
 fn set(model: &Classifier, preset: Preset, counts: Counts, seed: u64) -> Result<FreshSet> {
-    let cases = cases::natural(counts, seed);
+    let cases = natural(counts, seed);
     let size = model.card().preprocessing.size;
-    let read = cases.par_iter().with_max_len(1).map(|case| {
-        let film = cases::film(case, FILM, preset);
+    let films = cases.par_iter().with_max_len(1).map(|case| {
+        let film = film(case, FILM, preset);
         let inference = model.infer(&model.card().preprocessing.apply(&film), None)?;
-        let called = (inference.standing != Standing::OutOfDistribution).then_some(inference.class);
-        Ok(((case.class, called), case.ambiguous, reader_right(case, size)))
+        let called = inference.standing.is_answered().then_some(inference.class);
+        Ok(((case.class, called), case.ambiguous, read(case, size).shares[case.class.index()]))
     });
-    let read = read.collect::<Result<Vec<_>>>()?;
-    let clear = || read.iter().filter(|(_, ambiguous, _)| !ambiguous);
+    let films = films.collect::<Result<Vec<_>>>()?;
+    let clear = || films.iter().filter(|(_, ambiguous, _)| !ambiguous);
     let mean = |rights: Vec<f64>| rights.iter().sum::<f64>() / rights.len().max(1) as f64;
     Ok(FreshSet {
         preset: preset.to_string(),
         draw: counts == DRAW,
         seed,
-        all: Confusion::count(read.iter().map(|(call, ..)| *call)),
+        all: Confusion::count(films.iter().map(|(call, ..)| *call)),
         clear: Confusion::count(clear().map(|(call, ..)| *call)),
-        reader: mean(read.iter().map(|(.., right)| *right).collect()),
+        reader: mean(films.iter().map(|(.., right)| *right).collect()),
         reader_clear: mean(clear().map(|(.., right)| *right).collect()),
     })
-}
-
-/// How often the simulated reader is right.
-fn reader_right(case: &Case, input_size: u32) -> f64 {
-    let mut rng = StdRng::seed_from_u64(case.seed ^ 0x8EAD);
-    let error = reader::error_mm(case, input_size);
-    let right = (0..READINGS).filter(|_| reader::read(case, error, &mut rng) == case.class);
-    right.count() as f64 / f64::from(READINGS)
 }
 
 #[cfg(test)]

@@ -16,13 +16,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use cspine_domain::Sha256;
-use cspine_imaging::Limits;
-use rayon::prelude::*;
 
-use crate::dataset::{Dataset, DuplicateReport, find as duplicates, read};
-use crate::evaluate::write;
+use crate::dataset::{Dataset, DuplicateReport};
 use crate::fit::{OperatingArgs, RecipeArgs};
-use crate::page::Provenance;
+use crate::page::{Provenance, publish};
 
 pub use fresh::{FreshArgs, FreshSet};
 pub use outcome::{Call, Outcome};
@@ -79,9 +76,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         outcomes.push(outcome::of(network, args, &data)?);
         let report = Report::new(&data, &outcomes, plan.networks.len());
         let provenance = provenance(args, &data, &outcomes);
-        write(&args.out, "reproduction.html", &page::render(&report, &outcomes, &provenance))?;
-        let json = serde_json::json!({ "report": report, "provenance": provenance });
-        write(&args.out, "reproduction.json", &(serde_json::to_string_pretty(&json)? + "\n"))?;
+        publish(&args.out, "reproduction", &page::render(&report, &outcomes, &provenance), &report, &provenance)?;
         if outcomes.len() == plan.networks.len() {
             print!("\n{}", text::render(&report));
         }
@@ -91,20 +86,16 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
 
 impl Data {
     fn open(args: &ReproduceArgs) -> Result<Self> {
-        let mut dataset = Dataset::open(&args.data)?;
+        let (dataset, duplicates) = Dataset::open_together(&args.data)?;
         let [dislocations, fractures, normals] = dataset.counts();
         println!("{dislocations} dislocations, {fractures} fractures, {normals} normals");
-        let limits = Limits::default();
-        let found = duplicates(&dataset)?;
-        let duplicates = found.report(&dataset);
-        println!("{duplicates}");
-        dataset.keep_together(&found);
-        let lines = dataset.examples.par_iter().map(|example| {
-            let sha256 = Sha256::of(&read(example, &limits)?);
-            Ok(format!("{} {} {:?} {sha256}\n", example.name, example.class, example.patient_key))
+        let lines = dataset.examples.iter().zip(&duplicates.digests).map(|(example, sha256)| {
+            format!("{} {} {:?} {sha256}\n", example.name, example.class, example.patient_key)
         });
-        let digest = Sha256::of(lines.collect::<Result<Vec<String>>>()?.concat().as_bytes());
-        let phantoms = dataset.examples.iter().any(|example| example.kind.is_some());
+        let digest = Sha256::of(lines.collect::<String>().as_bytes());
+        let duplicates = duplicates.report(&dataset);
+        println!("{duplicates}");
+        let phantoms = dataset.is_of_phantoms();
         ensure!(
             args.fresh.fresh_sets == 0 || phantoms,
             "--fresh-sets measures on phantoms, and these images are none: their figures must not stand in one report"

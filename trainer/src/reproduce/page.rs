@@ -1,14 +1,12 @@
 //! `reproduction.html`: the report as one page, to be read on a screen and on paper.
 
-use cspine_domain::Class;
-
 use super::report::{Fresh, Network, Spread};
 use super::samples::Sample;
 use super::{Outcome, Report};
+use crate::evaluate::page::{confusion, errors, reliability};
 use crate::evaluate::text::proportion;
-use crate::metrics::Calibration;
-use crate::page::plot::{Axis, Chart, Series, Style, matrix};
-use crate::page::{Page, Provenance};
+use crate::page::plot::{Axis, Chart, Series, Style};
+use crate::page::{Page, Picture, Provenance};
 
 /// The page.
 pub(super) fn render(report: &Report, outcomes: &[Outcome], provenance: &Provenance) -> String {
@@ -131,34 +129,23 @@ fn section(page: &mut Page, network: &Network, samples: &[Sample]) {
         page.paragraph(&format!("On the validation set the flag, at {:.3}, {operating}.", network.threshold));
     }
     page.figures(&[
-        (confusion(network), "Figures 9 and 10. Rows are labels, columns answers; shares are of the row.".to_owned()),
+        (
+            confusion("Confusion on the test set", &network.all),
+            "Figures 9 and 10. Rows are labels, columns answers; shares are of the row.".to_owned(),
+        ),
         (roc(network), format!("Figure 11. Areas: {}.", areas(network))),
         (learning(network), "Mean cross-entropy, by epoch.".to_owned()),
-        (reliability(network), "Below the diagonal the network is surer than it is right.".to_owned()),
+        (
+            reliability(network.uncalibrated.as_ref(), network.calibration.as_ref()),
+            "Below the diagonal the network is surer than it is right.".to_owned(),
+        ),
     ]);
     if let (Some(before), Some(after)) = (&network.uncalibrated, &network.calibration) {
-        let row = |name: &str, c: &Calibration| vec![name.into(), format!("{:.4}", c.ece), format!("{:.4}", c.brier)];
-        let name = format!("at the temperature, {:.3}", network.temperature);
-        page.table(
-            "Expected calibration error (15 bins) and Brier score (0 to 2) on the test set",
-            &["", "ECE", "Brier"],
-            &[row("bare logits", before), row(&name, after)],
-        );
+        let caption = "Expected calibration error (15 bins) and Brier score (0 to 2) on the test set";
+        errors(page, caption, [before, after], network.temperature);
     }
-    page.pictures("Right and wrong answers of each class, the first of each.", &pictures(samples));
-}
-
-fn pictures(samples: &[Sample]) -> Vec<crate::page::Picture> {
-    samples.iter().map(Sample::picture).collect()
-}
-
-fn confusion(network: &Network) -> String {
-    let names: Vec<&str> = Class::ALL.iter().map(|class| class.as_str()).collect();
-    let block = &network.all;
-    let rows = block.confusion.iter().zip(block.confusion_abstained);
-    let counts: Vec<Vec<usize>> = rows.map(|(row, none)| row.iter().copied().chain([none]).collect()).collect();
-    let columns: Vec<&str> = names.iter().copied().chain(["no answer"]).collect();
-    matrix("Confusion on the test set", &names, &columns, &counts)
+    let pictures: Vec<Picture> = samples.iter().map(Sample::picture).collect();
+    page.pictures("Right and wrong answers of each class, the first of each.", &pictures);
 }
 
 fn roc(network: &Network) -> String {
@@ -170,8 +157,8 @@ fn roc(network: &Network) -> String {
     let chance = Series { name: "chance".into(), points: vec![(0.0, 0.0), (1.0, 1.0)], style: Style::Dashed };
     Chart {
         title: "ROC".into(),
-        x: unit("1 − specificity"),
-        y: unit("sensitivity"),
+        x: Axis::of_shares("1 − specificity"),
+        y: Axis::of_shares("sensitivity"),
         series: network.roc.iter().map(line).chain([chance]).collect(),
     }
     .svg()
@@ -199,25 +186,4 @@ fn learning(network: &Network) -> String {
         ],
     }
     .svg()
-}
-
-fn reliability(network: &Network) -> String {
-    let points = |c: &Option<Calibration>| {
-        c.iter().flat_map(|c| c.bins.iter().map(|bin| (bin.confidence, bin.accuracy))).collect()
-    };
-    Chart {
-        title: "Reliability".into(),
-        x: unit("probability of the likeliest class"),
-        y: unit("share that is of that class"),
-        series: vec![
-            Series { name: "bare logits".into(), points: points(&network.uncalibrated), style: Style::Points },
-            Series { name: "at the temperature".into(), points: points(&network.calibration), style: Style::Points },
-            Series { name: "as sure as right".into(), points: vec![(0.0, 0.0), (1.0, 1.0)], style: Style::Dashed },
-        ],
-    }
-    .svg()
-}
-
-fn unit(label: &str) -> Axis {
-    Axis { label: label.to_owned(), from: 0.0, to: 1.0 }
 }

@@ -1,7 +1,5 @@
 //! Some images of the test set with what the answer rests on.
 
-use std::io::Cursor;
-
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,13 +7,12 @@ use cspine_domain::Class;
 use cspine_imaging::{Limits, decode, overlay};
 use cspine_nets::{Classifier, SaliencyMethod};
 use image::RgbImage;
-use image::codecs::jpeg::JpegEncoder;
 use image::imageops::thumbnail;
 use serde::{Deserialize, Serialize};
 
 use super::Call;
 use crate::dataset::{Dataset, read};
-use crate::page::Picture;
+use crate::page::{Picture, jpeg};
 
 /// Right answers of each class, and wrong ones, that are shown.
 const EACH: usize = 1;
@@ -64,16 +61,14 @@ fn sample(model: &Classifier, test: &Dataset, call: &Call, index: usize, limits:
         method.as_str(),
         inference.explained
     );
-    Ok(Sample { caption, jpeg: STANDARD.encode(jpeg(&picture)?) })
+    Ok(Sample { caption, jpeg: STANDARD.encode(jpeg(&small(&picture), QUALITY)?) })
 }
 
-fn jpeg(picture: &RgbImage) -> Result<Vec<u8>> {
+/// No side longer than [`SIDE`].
+fn small(picture: &RgbImage) -> RgbImage {
     let longer = picture.width().max(picture.height());
     let scaled = |side: u32| (u64::from(side) * u64::from(SIDE.min(longer)) / u64::from(longer)).max(1) as u32;
-    let small = thumbnail(picture, scaled(picture.width()), scaled(picture.height()));
-    let mut bytes = Cursor::new(Vec::new());
-    small.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, QUALITY))?;
-    Ok(bytes.into_inner())
+    thumbnail(picture, scaled(picture.width()), scaled(picture.height()))
 }
 
 impl Sample {

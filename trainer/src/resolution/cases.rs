@@ -56,8 +56,8 @@ pub fn film(case: &Case, size: u32, preset: Preset) -> Radiograph {
     Radiograph { width: film.width, height: film.height, luminance: film.pixels, colour: false, header: None }
 }
 
-/// As data sets of `cspine-trainer phantoms` have it.
-fn first(seed: u64) -> u64 {
+/// A seed's first case, as data sets of `cspine-trainer phantoms` have it.
+pub fn first(seed: u64) -> u64 {
     seed << 24
 }
 

@@ -1,27 +1,27 @@
 //! `cspine-trainer resolution`: where fine injuries go. Networks of several input sizes on the same phantoms, by the size of
 //! the injury in mm, beside a simulated reader who measures at each of these resolutions.
 
-pub(crate) mod cases;
+mod cases;
 mod page;
-pub(crate) mod reader;
+mod reader;
 mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use cspine_nets::{Classifier, Standing};
+use cspine_nets::Classifier;
 use cspine_phantom::{Case, Preset};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rayon::prelude::*;
 
-use crate::evaluate::{load_model, write};
-use crate::page::Provenance;
+use crate::evaluate::load_model;
+use crate::page::{Provenance, publish};
 use crate::phantoms::Counts;
 use crate::progress::bar;
 
-pub(crate) use cases::film;
+pub(crate) use cases::{film, first, natural};
 pub use report::{Calls, Reading, Report, Sized};
 
 /// Measure sensitivity against the size of the injury, for networks of several input sizes
@@ -74,9 +74,7 @@ pub fn run(args: &ResolutionArgs) -> Result<()> {
             .digests
             .insert(format!("{name}, {} pixels", model.card().preprocessing.size), model.sha256().to_string());
     }
-    write(&args.report, "resolution.html", &page::render(&report, &provenance))?;
-    let json = serde_json::json!({ "report": report, "provenance": provenance });
-    write(Path::new(&args.report), "resolution.json", &(serde_json::to_string_pretty(&json)? + "\n"))
+    publish(&args.report, "resolution", &page::render(&report, &provenance), &report, &provenance)
 }
 
 fn measure(args: &ResolutionArgs, models: &[Classifier]) -> Result<Report> {
@@ -93,7 +91,7 @@ fn measure(args: &ResolutionArgs, models: &[Classifier]) -> Result<Report> {
                 .iter()
                 .map(|model| {
                     let inference = model.infer(&model.card().preprocessing.apply(&film), None)?;
-                    let answered = inference.standing != Standing::OutOfDistribution;
+                    let answered = inference.standing.is_answered();
                     Ok(if answered { Calls::of((inference.class, inference.flagged)) } else { Calls::default() })
                 })
                 .collect::<Result<Vec<Calls>>>()
@@ -118,7 +116,7 @@ fn measure(args: &ResolutionArgs, models: &[Classifier]) -> Result<Report> {
 }
 
 /// How often the simulated reader gives each class.
-fn read(case: &Case, input_size: u32) -> Calls {
+pub(crate) fn read(case: &Case, input_size: u32) -> Calls {
     let mut rng = StdRng::seed_from_u64(case.seed ^ 0x8EAD);
     let error = reader::error_mm(case, input_size);
     let mut calls = Calls::default();

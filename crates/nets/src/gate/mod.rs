@@ -97,6 +97,11 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Whether the network's answer counts.
+    pub fn is_answered(self) -> bool {
+        self != Standing::OutOfDistribution
+    }
+
     /// Its word.
     pub fn as_str(self) -> &'static str {
         match self {
