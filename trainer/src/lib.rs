@@ -17,3 +17,4 @@ pub mod register;
 pub mod reproduce;
 pub mod resolution;
 mod snapshot;
+pub mod tune;

@@ -6,7 +6,7 @@ use std::fmt;
 
 use anyhow::Result;
 use cspine_domain::Sha256;
-use cspine_imaging::{Limits, decode};
+use cspine_imaging::{Limits, Radiograph, decode};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -89,6 +89,11 @@ impl Fingerprint {
     pub fn of(bytes: &[u8], limits: &Limits) -> Fingerprint {
         let radiograph = decode(bytes, None, limits).ok().filter(|radiograph| radiograph.assessable().is_ok());
         Fingerprint { sha256: Sha256::of(bytes), look: radiograph.as_ref().map(Look::of) }
+    }
+
+    /// Of a file that was decoded and found assessable.
+    pub fn of_film(sha256: Sha256, film: &Radiograph) -> Fingerprint {
+        Fingerprint { sha256, look: Some(Look::of(film)) }
     }
 }
 

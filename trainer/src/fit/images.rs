@@ -30,12 +30,24 @@ impl Images {
                 let bytes = read(example, limits)?;
                 let plane = grey(example, &bytes, preprocessing, limits)?;
                 tell();
-                Ok((plane.iter().map(|v| (v * 65535.0).round() as u16).collect(), Sha256::of(&bytes)))
+                Ok((stored(&plane), Sha256::of(&bytes)))
             })
             .collect::<Result<Vec<(Vec<u16>, Sha256)>>>()?;
         let (planes, digests) = loaded.into_iter().unzip();
         let classes = dataset.examples.iter().map(|example| example.class).collect();
         Ok(Self { preprocessing: preprocessing.clone(), planes, classes, digests })
+    }
+
+    /// Of images that were decoded elsewhere, each as [`Preprocessing::grey`] gives it.
+    pub fn of(preprocessing: &Preprocessing, decoded: Vec<(Vec<f32>, Class, Sha256)>) -> Self {
+        let mut images =
+            Self { preprocessing: preprocessing.clone(), planes: Vec::new(), classes: Vec::new(), digests: Vec::new() };
+        for (grey, class, digest) in decoded {
+            images.planes.push(stored(&grey));
+            images.classes.push(class);
+            images.digests.push(digest);
+        }
+        images
     }
 
     /// One image, `side * side` values from 0 to 1.
@@ -62,4 +74,9 @@ impl Images {
     pub fn digest(&self, chosen: &[usize]) -> Sha256 {
         digest(chosen.iter().map(|&i| self.digests[i]))
     }
+}
+
+/// Grey values from 0 to 1 in 16 bits.
+fn stored(grey: &[f32]) -> Vec<u16> {
+    grey.iter().map(|v| (v * 65535.0).round() as u16).collect()
 }

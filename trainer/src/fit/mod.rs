@@ -1,16 +1,18 @@
 //! `cspine-trainer fit`: the paper's recipe, from fresh or given weights to a calibrated model file.
 
-mod calibrate;
-mod epochs;
+pub(crate) mod calibrate;
+pub(crate) mod epochs;
 mod history;
 mod images;
 mod operating;
 mod recipe;
-mod session;
+pub(crate) mod session;
 mod split;
 mod start;
+mod teller;
 
 pub use history::Epoch;
+pub use images::Images;
 pub use operating::OperatingArgs;
 pub use recipe::{FitArgs, Recipe, RecipeArgs};
 pub use session::drop_out;
@@ -28,10 +30,11 @@ use crate::dataset::Dataset;
 use crate::metrics::collapse;
 use crate::progress::bar;
 use crate::snapshot::write_atomically;
-use images::Images;
+use epochs::Course;
 use session::{confusion, score};
 use split::{Member, split};
 use start::Start;
+use teller::Teller;
 
 /// What a fit left in its folder, beside `checkpoint.safetensors`, from which it goes on.
 #[derive(Debug)]
@@ -71,7 +74,14 @@ pub fn fit(args: &FitArgs, dataset: &Dataset) -> Result<Fitted> {
     write_split(&args.out.join("split.csv"), dataset, &split)?;
     let training_digest = images.digest(&split.training);
     let recipe = args.recipe.bind(&start, training_digest);
-    let (session, history) = epochs::run(&start.state, &images, &split, &recipe, &args.out)?;
+    let training = |_| split.training.clone();
+    let course = Course { training: &training, validation: &split.validation, patience: None };
+    let mut teller = Teller::new(recipe.epochs);
+    let listen = &mut |news: epochs::News<'_>| {
+        teller.tell(&news);
+        Ok(())
+    };
+    let (session, history) = epochs::run(&start.state, &images, &course, &recipe, &args.out, listen)?;
 
     let (best, loss) = session.best.context("no epoch was validated: --epochs is to be at least 1")?;
     let mut card = ModelCard::uncalibrated(start.architecture, start.preprocessing, &args.data_note);

@@ -25,6 +25,13 @@ pub struct OperatingArgs {
     pub prevalence: f64,
 }
 
+impl Default for OperatingArgs {
+    /// As the flags' own defaults.
+    fn default() -> Self {
+        Self { sensitivity: 0.95, alerts_a_day: None, images_a_day: 40.0, prevalence: 0.024 }
+    }
+}
+
 fn share(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|share| *share > 0.0 && *share < 1.0).ok_or("not a share between 0 and 1".to_owned())
 }
@@ -38,7 +45,7 @@ impl OperatingArgs {
     ///
     /// # Errors
     /// No injuries or no normals among the images; a budget below what the surest flags cost.
-    pub(super) fn apply(&self, card: &mut ModelCard, scored: &[Scored]) -> Result<()> {
+    pub(crate) fn apply(&self, card: &mut ModelCard, scored: &[Scored]) -> Result<()> {
         let ranked = Ranked::new(scored, card);
         anyhow::ensure!(ranked.injuries > 0, "the validation set has no injuries to set the operating point on");
         anyhow::ensure!(ranked.normals > 0, "the validation set has no normals to set the operating point on");

@@ -80,26 +80,27 @@ pub struct RecipeArgs {
 /// What an epoch depends on beside the images.
 #[derive(Debug, Clone)]
 pub struct Recipe {
-    pub(super) architecture: Architecture,
-    pub(super) epochs: usize,
-    pub(super) batch: usize,
-    pub(super) rate: f32,
-    pub(super) rate_factor: f32,
-    pub(super) rate_epochs: usize,
-    pub(super) momentum: f32,
-    pub(super) weight_decay: f32,
-    pub(super) dropout: f64,
-    pub(super) seed: u64,
-    pub(super) augmentation: Option<Augmentation>,
+    pub(crate) architecture: Architecture,
+    pub(crate) epochs: usize,
+    pub(crate) batch: usize,
+    pub(crate) rate: f32,
+    pub(crate) rate_factor: f32,
+    pub(crate) rate_epochs: usize,
+    pub(crate) momentum: f32,
+    pub(crate) weight_decay: f32,
+    pub(crate) dropout: f64,
+    pub(crate) seed: u64,
+    pub(crate) augmentation: Option<Augmentation>,
+    /// Whether batch norms stay as they are: their statistics and what they learnt.
+    pub(crate) norms_frozen: bool,
     identity: Sha256,
 }
 
 impl RecipeArgs {
     /// The recipe, bound to its images and first weights.
-    pub(super) fn bind(&self, start: &Start, data: Sha256) -> Recipe {
+    pub(crate) fn bind(&self, start: &Start, data: Sha256) -> Recipe {
         let Start { architecture, preprocessing, parent, .. } = start;
-        let mut recipe = Recipe {
-            architecture: *architecture,
+        let recipe = Recipe {
             epochs: self.epochs,
             batch: usize::from(self.batch),
             rate: self.rate,
@@ -110,23 +111,47 @@ impl RecipeArgs {
             dropout: self.dropout.unwrap_or(architecture.dropout()),
             seed: self.seed,
             augmentation: (!self.no_augmentation).then_some(Augmentation::DEFAULT),
-            identity: Sha256([0; 32]),
+            ..Recipe::unbound(*architecture)
         };
-        // More epochs of the same recipe go on from a checkpoint; anything else begins anew.
-        let named = format!("{:?} {preprocessing:?} {data} {parent:?}", Recipe { epochs: 0, ..recipe.clone() });
-        recipe.identity = Sha256::of(named.as_bytes());
-        recipe
+        recipe.bound(&format!("{preprocessing:?} {data} {parent:?}"))
     }
 }
 
 impl Recipe {
+    /// Of no images yet, with the paper's values.
+    pub(crate) fn unbound(architecture: Architecture) -> Self {
+        Recipe {
+            architecture,
+            epochs: 30,
+            batch: 10,
+            rate: 0.001,
+            rate_factor: 0.5,
+            rate_epochs: 4,
+            momentum: 0.95,
+            weight_decay: 0.0,
+            dropout: architecture.dropout(),
+            seed: 1,
+            augmentation: Some(Augmentation::DEFAULT),
+            norms_frozen: false,
+            identity: Sha256([0; 32]),
+        }
+    }
+
+    /// Bound to what `to` names: images, first weights, and all else that an epoch depends on. More epochs of the same
+    /// recipe go on from a checkpoint; anything else begins anew.
+    pub(crate) fn bound(mut self, to: &str) -> Self {
+        let named = format!("{to} {:?}", Recipe { epochs: 0, identity: Sha256([0; 32]), ..self.clone() });
+        self.identity = Sha256::of(named.as_bytes());
+        self
+    }
+
     /// The learning rate of an epoch, counted from 0.
     pub fn rate_of(&self, epoch: usize) -> f32 {
         self.rate * self.rate_factor.powi((epoch / self.rate_epochs) as i32)
     }
 
     /// A number that only the same recipe on the same images and first weights has; exact in an f64.
-    pub(super) fn fingerprint(&self) -> f64 {
+    pub(crate) fn fingerprint(&self) -> f64 {
         let mut head = [0; 8];
         head[2..].copy_from_slice(&self.identity.0[..6]);
         u64::from_be_bytes(head) as f64

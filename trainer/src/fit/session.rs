@@ -62,7 +62,9 @@ impl Session {
     /// Starts from some weights.
     pub fn start(state: &StateDict, recipe: &Recipe) -> Result<Self> {
         let learner = Learner::new(recipe.architecture, state)?;
-        let sgd = Sgd::new(learner.parameters(), recipe.momentum, recipe.weight_decay)?;
+        let mut parameters = learner.parameters();
+        parameters.retain(|(name, _)| !(recipe.norms_frozen && name.contains(".bn.")));
+        let sgd = Sgd::new(parameters, recipe.momentum, recipe.weight_decay)?;
         Ok(Self { architecture: recipe.architecture, learner, sgd, epoch: 0, best: None })
     }
 
@@ -94,14 +96,14 @@ impl Session {
         snapshot.write(file)
     }
 
-    /// One epoch over the images `order` names; `tell` hears of each batch. What an epoch does depends on its number and
+    /// One epoch over the images `order` names; `tell` hears of each batch, and may end it by an error. What an epoch does depends on its number and
     /// the seed alone.
     pub fn learn(
         &mut self,
         images: &Images,
         training: &[usize],
         recipe: &Recipe,
-        mut tell: impl FnMut(&Progress, usize),
+        mut tell: impl FnMut(&Progress, usize) -> Result<()>,
     ) -> Result<Progress> {
         let mut order = training.to_vec();
         let seed = recipe.seed ^ ((self.epoch as u64 + 1) << 20);
@@ -121,7 +123,7 @@ impl Session {
             progress.loss += loss * chosen.len() as f64;
             progress.right += right;
             progress.images += chosen.len();
-            tell(&progress, chosen.len());
+            tell(&progress, chosen.len())?;
         }
         self.epoch += 1;
         Ok(progress)
@@ -152,7 +154,7 @@ impl Session {
         let pixels = Tensor::from_vec(planes.concat(), (n, 3, side, side), &Device::Cpu)?;
         let labels: Vec<u32> = chosen.iter().map(|&i| images.class(i).index() as u32).collect();
         let labels = Tensor::from_vec(labels, n, &Device::Cpu)?;
-        let mode = Mode::Train { input: false };
+        let mode = if recipe.norms_frozen { Mode::Tune { input: false } } else { Mode::Train { input: false } };
         let maps = self.learner.maps(&pixels, mode)?;
         let logits = self.learner.answer(&maps, mode, |x| drop_out(x, recipe.dropout, rng))?;
         let loss = candle_nn::loss::cross_entropy(&logits, &labels)?;

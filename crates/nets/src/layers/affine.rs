@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use candle_core::{Device, Result, Tensor, Var};
 
-use super::{Kind, Layer, LayerShape, Pass, StateDict, UNPOISONED};
+use super::{Kind, Layer, LayerShape, Pass, Phase, StateDict, UNPOISONED};
 use crate::activation::{Activation, tensor, with_values};
 use crate::kernels::conv::{self, Extent, Packed};
 use crate::kernels::dense;
@@ -75,12 +75,12 @@ fn flattened(x: &Activation) -> Vec<f32> {
 }
 
 impl Layer for Affine {
-    /// Whether the pass was one of training, and gradients by the weights are wanted.
+    /// Whether gradients by the weights are wanted.
     type Saved = bool;
 
-    fn forward(&self, x: &Activation, train: bool) -> Result<(Activation, bool)> {
+    fn forward(&self, x: &Activation, phase: Phase) -> Result<(Activation, bool)> {
         let y = with_values(&self.weight, |w| with_values(&self.bias, |bias| self.apply(x, w, bias)))???;
-        Ok((y, train))
+        Ok((y, phase != Phase::Constant))
     }
 
     fn backward(&self, pass: Pass<'_, bool>, mut dy: Vec<f32>, wanted: bool) -> Result<Option<Vec<f32>>> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::{Inception, Layer, Pass, UNPOISONED};
+use super::{Inception, Layer, Pass, Phase, UNPOISONED};
 use crate::activation::{Activation, tensor, with_values};
 use crate::kernels::pool::{MaxPool, Pooled};
 
@@ -28,10 +28,10 @@ enum StageSaved<L: Layer> {
 }
 
 impl<L: Layer> Stage<L> {
-    fn forward(&self, x: &Activation, train: bool) -> Result<(Activation, StageSaved<L>)> {
+    fn forward(&self, x: &Activation, phase: Phase) -> Result<(Activation, StageSaved<L>)> {
         Ok(match self {
             Stage::Layer(layer) => {
-                let (y, saved) = layer.forward(x, train)?;
+                let (y, saved) = layer.forward(x, phase)?;
                 (y, StageSaved::Layer(saved))
             }
             Stage::Pool(pool) => {
@@ -39,7 +39,7 @@ impl<L: Layer> Stage<L> {
                 (Activation { values, extent }, StageSaved::Pool(places))
             }
             Stage::Inception(block) => {
-                let (y, saved) = block.forward(x, train)?;
+                let (y, saved) = block.forward(x, phase)?;
                 (y, StageSaved::Inception(Box::new(saved)))
             }
         })
@@ -78,12 +78,35 @@ pub enum Mode {
         /// Whether the chain's input gets a gradient.
         input: bool,
     },
+    /// As `Train`, with the running statistics, which stay: the batch may be of other images than the network's.
+    Tune {
+        /// Whether the chain's input gets a gradient.
+        input: bool,
+    },
 }
 
 impl Mode {
     /// For a chain whose input is another's output.
     pub(crate) fn after(self) -> Self {
-        if let Mode::Train { .. } = self { Mode::Train { input: true } } else { self }
+        match self {
+            Mode::Train { .. } => Mode::Train { input: true },
+            Mode::Tune { .. } => Mode::Tune { input: true },
+            other => other,
+        }
+    }
+
+    /// What it is to its layers.
+    pub(crate) fn phase(self) -> Phase {
+        match self {
+            Mode::Infer | Mode::Differentiate => Phase::Constant,
+            Mode::Tune { .. } => Phase::Tune,
+            Mode::Train { .. } => Phase::Fit,
+        }
+    }
+
+    /// Whether the gradients of the weights alone are wanted.
+    fn stops_at_weights(self) -> bool {
+        matches!(self, Mode::Train { input: false } | Mode::Tune { input: false })
     }
 }
 
@@ -106,7 +129,7 @@ impl<L: Layer> Chain<L> {
 
     fn infer(&self, mut x: Activation) -> Result<Activation> {
         for stage in &self.0 {
-            x = stage.forward(&x, false)?.0;
+            x = stage.forward(&x, Phase::Constant)?.0;
         }
         Ok(x)
     }
@@ -152,10 +175,10 @@ struct ChainOp<L: Layer> {
 impl<L: Layer> ChainOp<L> {
     /// The result, with what a backward pass needs kept.
     fn traced(&self, x: Activation) -> Result<Activation> {
-        let train = self.mode != Mode::Differentiate;
+        let phase = self.mode.phase();
         let mut trace = Trace { activations: vec![x], saved: Vec::new() };
         for stage in &self.chain.0 {
-            let (y, saved) = stage.forward(&trace.activations[trace.saved.len()], train)?;
+            let (y, saved) = stage.forward(&trace.activations[trace.saved.len()], phase)?;
             trace.activations.push(y);
             trace.saved.push(saved);
         }
@@ -182,7 +205,7 @@ impl<L: Layer> CustomOp1 for ChainOp<L> {
         let Some(mut trace) = self.trace.lock().expect(UNPOISONED).take() else {
             candle_core::bail!("a chain has one backward pass for each forward pass that keeps a trace")
         };
-        let input = self.mode != Mode::Train { input: false };
+        let input = !self.mode.stops_at_weights();
         let dy = with_values(dy, <[f32]>::to_vec)?;
         let gradient = rayon::scope(|_| self.chain.backward(&mut trace, dy, input))?;
         gradient.map(|values| tensor(values, x.shape())).transpose()

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use candle_core::{Device, Result, Tensor, Var};
 
-use super::{Layer, LayerShape, Pass, StateDict, UNPOISONED};
+use super::{Layer, LayerShape, Pass, Phase, StateDict, UNPOISONED};
 use crate::activation::{Activation, tensor, with_values};
 use crate::kernels::conv::{self, Packed};
 use crate::kernels::norm::{self, Moments};
@@ -93,10 +93,11 @@ pub struct Saved {
 impl Layer for ConvNorm {
     type Saved = Saved;
 
-    fn forward(&self, x: &Activation, train: bool) -> Result<(Activation, Saved)> {
+    fn forward(&self, x: &Activation, phase: Phase) -> Result<(Activation, Saved)> {
         let packed = with_values(&self.weight, |w| Packed::forward(w, self.shape.dims()))?;
         let (z, extent) = conv::forward(&x.values, x.extent, &packed, self.shape.window, false);
-        let moments = if train {
+        let of_batch = phase == Phase::Fit;
+        let moments = if of_batch {
             let moments = norm::moments(&z, extent.channels);
             self.follow(&moments, extent.pixels());
             moments
@@ -106,7 +107,7 @@ impl Layer for ConvNorm {
         let values = with_values(&self.gamma, |gamma| {
             with_values(&self.beta, |beta| norm::forward(&z, &moments, gamma, beta, NORM_EPS))
         })??;
-        Ok((Activation { values, extent }, Saved { z, moments, of_batch: train }))
+        Ok((Activation { values, extent }, Saved { z, moments, of_batch }))
     }
 
     fn backward(&self, pass: Pass<'_, Saved>, dy: Vec<f32>, wanted: bool) -> Result<Option<Vec<f32>>> {

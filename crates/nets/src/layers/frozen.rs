@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::affine::Affine;
-use super::{Kind, Layer, LayerShape, NORM_EPS, Pass, StateDict};
+use super::{Kind, Layer, LayerShape, NORM_EPS, Pass, Phase, StateDict};
 use crate::activation::{Activation, with_values};
 use crate::kernels::conv::{self, Packed, Window};
 
@@ -33,10 +33,10 @@ impl Frozen {
 impl Layer for Frozen {
     type Saved = ();
 
-    fn forward(&self, x: &Activation, train: bool) -> Result<(Activation, ())> {
+    fn forward(&self, x: &Activation, phase: Phase) -> Result<(Activation, ())> {
         match self {
             Frozen::Conv(conv) => Ok((conv.forward(x), ())),
-            Frozen::Dense(dense) => Ok((dense.forward(x, train)?.0, ())),
+            Frozen::Dense(dense) => Ok((dense.forward(x, phase)?.0, ())),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use candle_core::Result;
 
-use super::{Layer, Pass};
+use super::{Layer, Pass, Phase};
 use crate::activation::Activation;
 use crate::kernels::map;
 use crate::kernels::pool::{MaxPool, Pooled};
@@ -30,16 +30,16 @@ const JOINED: [usize; 4] = [0, 2, 4, 5];
 impl<L: Layer> Layer for Inception<L> {
     type Saved = InceptionSaved<L::Saved>;
 
-    fn forward(&self, x: &Activation, train: bool) -> Result<(Activation, Self::Saved)> {
+    fn forward(&self, x: &Activation, phase: Phase) -> Result<(Activation, Self::Saved)> {
         let [one, three_reduce, three, five_reduce, five, projection] = &self.layers;
-        let (one, s0) = one.forward(x, train)?;
-        let (three_reduce, s1) = three_reduce.forward(x, train)?;
-        let (three, s2) = three.forward(&three_reduce, train)?;
-        let (five_reduce, s3) = five_reduce.forward(x, train)?;
-        let (five, s4) = five.forward(&five_reduce, train)?;
+        let (one, s0) = one.forward(x, phase)?;
+        let (three_reduce, s1) = three_reduce.forward(x, phase)?;
+        let (three, s2) = three.forward(&three_reduce, phase)?;
+        let (five_reduce, s3) = five_reduce.forward(x, phase)?;
+        let (five, s4) = five.forward(&five_reduce, phase)?;
         let Pooled { values, places, extent } = POOL.forward(&x.values, x.extent);
         let pooled = Activation { values, extent };
-        let (projection, s5) = projection.forward(&pooled, train)?;
+        let (projection, s5) = projection.forward(&pooled, phase)?;
         let outputs = [one, three_reduce, three, five_reduce, five, projection];
         let parts = JOINED.map(|i| (outputs[i].values.as_slice(), outputs[i].extent.channels));
         let mut extent = x.extent;

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor, Var};
 
 use super::affine::Affine;
 use super::conv_norm::{self, ConvNorm};
-use super::{Kind, Layer, LayerShape, Pass, StateDict};
+use super::{Kind, Layer, LayerShape, Pass, Phase, StateDict};
 use crate::activation::Activation;
 
 /// A layer that learns.
@@ -20,7 +20,7 @@ pub enum Learning {
 pub enum Saved {
     /// Of convolution and batch norm.
     Norm(conv_norm::Saved),
-    /// Whether the pass was one of training.
+    /// Whether gradients by the weights are wanted.
     Affine(bool),
 }
 
@@ -61,14 +61,14 @@ impl Learning {
 impl Layer for Learning {
     type Saved = Saved;
 
-    fn forward(&self, x: &Activation, train: bool) -> Result<(Activation, Saved)> {
+    fn forward(&self, x: &Activation, phase: Phase) -> Result<(Activation, Saved)> {
         Ok(match self {
             Learning::Norm(layer) => {
-                let (y, saved) = layer.forward(x, train)?;
+                let (y, saved) = layer.forward(x, phase)?;
                 (y, Saved::Norm(saved))
             }
             Learning::Affine(layer) => {
-                let (y, saved) = layer.forward(x, train)?;
+                let (y, saved) = layer.forward(x, phase)?;
                 (y, Saved::Affine(saved))
             }
         })

@@ -90,13 +90,24 @@ pub(crate) fn get(state: &StateDict, name: &str) -> Result<Tensor> {
     tensor.to_dtype(DType::F32)
 }
 
+/// What a pass is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The weights stay: norms by their running statistics.
+    Constant,
+    /// The weights are to move, the norms not: running statistics, which stay as they are.
+    Tune,
+    /// Weights and norms are to move: the batch's own moments, which the running statistics follow.
+    Fit,
+}
+
 /// A layer that learns ([`Learning`]), or one with constant weights ([`Frozen`]).
 pub trait Layer: Send + Sync + 'static {
     /// What the backward pass needs beside input and output.
     type Saved: Send + Sync;
 
-    /// The layer's output; `train` normalises by the batch's own moments and follows them.
-    fn forward(&self, x: &Activation, train: bool) -> Result<(Activation, Self::Saved)>;
+    /// The layer's output.
+    fn forward(&self, x: &Activation, phase: Phase) -> Result<(Activation, Self::Saved)>;
 
     /// The gradient by the input, unless it is not wanted; gradients by weights stay with the layer.
     fn backward(&self, pass: Pass<'_, Self::Saved>, dy: Vec<f32>, wanted: bool) -> Result<Option<Vec<f32>>>;

@@ -1,0 +1,182 @@
+//! Fine-tuning: a champion goes on learning from new labels beside images that it knows, its batch norms as they are.
+//!
+//! A function of its images: it knows no database. The same images and arguments give the same weights, also when it was
+//! stopped in the middle and goes on from its checkpoint.
+
+mod lessons;
+mod replay;
+mod scope;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use cspine_domain::Sha256;
+use cspine_nets::{Checkpoint, Classifier, ModelCard, Rule};
+
+use crate::augment::Augmentation;
+use crate::fit::calibrate::{Scored, nll, temperature};
+use crate::fit::epochs::{Course, Listener, run};
+use crate::fit::session::{confusion, score};
+use crate::fit::{Epoch, OperatingArgs, Recipe};
+use crate::metrics::collapse;
+
+pub use lessons::{LeftOut, Lesson, Lessons, Role};
+pub use replay::stratified;
+
+/// How a champion is fine-tuned
+#[derive(Debug, Clone, clap::Args)]
+pub struct TuneArgs {
+    /// Passes over the new images, each with as many known ones, at most
+    #[arg(long, env = "CSPINE_TUNE_EPOCHS", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub epochs: u16,
+    /// Epochs without a lower validation loss after which it ends
+    #[arg(long, env = "CSPINE_TUNE_PATIENCE", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub patience: u16,
+    /// Images a step
+    #[arg(long, env = "CSPINE_TUNE_BATCH", default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..))]
+    pub batch: u16,
+    /// Learning rate of the first epochs
+    #[arg(long, env = "CSPINE_TUNE_RATE", default_value_t = 0.0005)]
+    pub rate: f32,
+    /// Epochs after which the rate is halved, again and again
+    #[arg(long, env = "CSPINE_TUNE_RATE_EPOCHS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub rate_epochs: u16,
+    /// Seed of order, replay and augmentation
+    #[arg(long, env = "CSPINE_TUNE_SEED", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Known validation images beside the new ones, at least: with fewer an operating point says little.
+const KNOWN_VALIDATION_MIN: usize = 200;
+
+/// The network that serves.
+#[derive(Debug)]
+pub struct Champion {
+    /// Its weights and card.
+    pub checkpoint: Checkpoint,
+    /// Its file's name.
+    pub sha256: Sha256,
+}
+
+/// What came of a fine-tuning.
+#[derive(Debug)]
+pub struct Tuned {
+    /// The model file.
+    pub bytes: Vec<u8>,
+    /// Its name.
+    pub sha256: Sha256,
+    /// Its card.
+    pub card: ModelCard,
+    /// Every epoch.
+    pub history: Vec<Epoch>,
+}
+
+/// Fine-tunes on rayon's current pool; a checkpoint of each epoch lies in `out`, from which it goes on.
+///
+/// # Errors
+/// No new images or no images to validate with, a loss that is not finite, a disk that is full, a listener that has had
+/// enough.
+pub fn tune(
+    champion: &Champion,
+    lessons: &Lessons,
+    args: &TuneArgs,
+    out: &Path,
+    tell: Listener<'_>,
+) -> Result<Tuned> {
+    let (new, known) = (lessons.of(Role::New), lessons.of(Role::Replay));
+    ensure!(!new.is_empty(), "there are no new images to learn from");
+    let mut validation = lessons.of(Role::NewValidation);
+    let beside = validation.len().max(KNOWN_VALIDATION_MIN);
+    let known_validation = lessons.of(Role::ReplayValidation);
+    validation.extend(stratified(&known_validation, |i| lessons.stratum(i), beside, args.seed));
+    ensure!(!validation.is_empty(), "there are no images to validate with");
+    validation.sort_unstable();
+
+    let training = |epoch: usize| {
+        let beside = stratified(&known, |i| lessons.stratum(i), new.len(), args.seed ^ (epoch as u64 + 1) << 32);
+        let mut training = [new.as_slice(), &beside].concat();
+        training.sort_unstable();
+        training
+    };
+    let shown: Vec<usize> = [new.as_slice(), &known].concat();
+    let data_digest = lessons.images.digest(&shown);
+    let recipe = recipe(champion, args, data_digest, lessons.images.digest(&validation));
+    let course = Course { training: &training, validation: &validation, patience: Some(args.patience.into()) };
+    let (session, history) = run(&champion.checkpoint.state, &lessons.images, &course, &recipe, out, tell)?;
+
+    let (best, loss) = session.best.context("no epoch was validated")?;
+    let mut card = card(champion, lessons, data_digest);
+    card.evaluation.insert("validation_loss".into(), loss);
+    let scored = score(card.architecture, &best, &lessons.images, &validation)?;
+    calibrate(&mut card, &scored, champion)?;
+    let mut checkpoint = Checkpoint { card, state: best };
+    if champion.checkpoint.card.gate.is_some() {
+        let model = Classifier::new(&checkpoint.as_stored()?, Sha256([0; 32]))?;
+        let thresholds = [lessons.of(Role::NewValidation), known_validation].concat();
+        scope::gate(&model, &lessons.images, &shown, &thresholds, args.seed)?.install(&mut checkpoint)?;
+    }
+    let bytes = checkpoint.write()?;
+    Ok(Tuned { sha256: Sha256::of(&bytes), bytes, card: checkpoint.card, history })
+}
+
+fn recipe(champion: &Champion, args: &TuneArgs, data: Sha256, validation: Sha256) -> Recipe {
+    let architecture = champion.checkpoint.card.architecture;
+    let recipe = Recipe {
+        architecture,
+        epochs: args.epochs.into(),
+        batch: args.batch.into(),
+        rate: args.rate,
+        rate_factor: 0.5,
+        rate_epochs: args.rate_epochs.into(),
+        momentum: 0.95,
+        weight_decay: 0.0,
+        dropout: architecture.dropout(),
+        seed: args.seed,
+        augmentation: Some(Augmentation::DEFAULT),
+        norms_frozen: true,
+        ..Recipe::unbound(architecture)
+    };
+    recipe.bound(&format!("{} {data} {validation} {}", champion.sha256, args.patience))
+}
+
+/// A card of the champion's kind for weights that nothing was found of yet.
+fn card(champion: &Champion, lessons: &Lessons, data_digest: Sha256) -> ModelCard {
+    let old = &champion.checkpoint.card;
+    let count = |role| lessons.of(role).len();
+    let data = format!(
+        "fine-tuned on {} newly labelled images beside {} known ones; before that: {}",
+        count(Role::New),
+        count(Role::Replay),
+        origin(&old.training.data)
+    );
+    let mut card = ModelCard::uncalibrated(old.architecture, old.preprocessing.clone(), &data);
+    card.training.data_digest = Some(data_digest);
+    card.training.parent = Some(champion.sha256);
+    card
+}
+
+/// Where a network comes from, without its fine-tunings: each is told of by its own parent.
+fn origin(data: &str) -> &str {
+    data.rsplit("before that: ").next().unwrap_or(data)
+}
+
+/// Temperature and operating point anew, the latter by the rule of the champion's.
+fn calibrate(card: &mut ModelCard, scored: &[Scored], champion: &Champion) -> Result<()> {
+    card.temperature = temperature(scored);
+    card.evaluation.insert("validation_loss_calibrated".into(), nll(scored, card.temperature));
+    operating(&champion.checkpoint.card).apply(card, scored)?;
+    card.calibrated = true;
+    card.collapsed = collapse(&confusion(scored)).map(|collapse| collapse.to_string());
+    Ok(())
+}
+
+fn operating(card: &ModelCard) -> OperatingArgs {
+    let mut args = OperatingArgs::default();
+    let Some(operating) = &card.operating else { return args };
+    (args.images_a_day, args.prevalence) = (operating.images_a_day, operating.prevalence);
+    match operating.rule {
+        Rule::Sensitivity(share) => args.sensitivity = share,
+        Rule::AlertsADay(flags) => args.alerts_a_day = Some(flags),
+    }
+    args
+}
