@@ -30,22 +30,11 @@ fn kaggle(folder: &Path) {
     image::open(first).unwrap().rotate90().save(normals.join("turned.png")).unwrap();
 }
 
-fn reproduce(folder: &Path, epochs: &str) -> Output {
+fn reproduce(folder: &Path, epochs: &str, more: &[&str]) -> Output {
     let (data, out) = (folder.join("data"), folder.join("report"));
     let (data, out) = (data.to_str().unwrap(), out.to_str().unwrap());
-    trainer(&[
-        "reproduce",
-        "--data",
-        data,
-        "--out",
-        out,
-        "--init-googlenet",
-        STARTER,
-        "--epochs",
-        epochs,
-        "--split",
-        "50/25/25",
-    ])
+    let flags = ["--data", data, "--out", out, "--init-googlenet", STARTER, "--epochs", epochs, "--split", "50/25/25"];
+    trainer(&[&["reproduce"], flags.as_slice(), more].concat())
 }
 
 fn report(folder: &Path) -> Value {
@@ -56,7 +45,11 @@ fn report(folder: &Path) -> Value {
 fn both_networks_stand_beside_the_papers_figures_and_nothing_is_done_twice() {
     let folder = tempfile::tempdir().unwrap();
     kaggle(folder.path());
-    let done = reproduce(folder.path(), "1");
+    let only = reproduce(folder.path(), "1", &["--only", "alexnet-fresh"]);
+    assert!(only.status.success(), "{}", String::from_utf8_lossy(&only.stderr));
+    let alone = report(folder.path());
+    assert_eq!((&alone["report"]["planned"], &alone["report"]["networks"][1]), (&Value::from(3), &Value::Null));
+    let done = reproduce(folder.path(), "1", &[]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let first = report(folder.path());
     let networks = first["report"]["networks"].as_array().unwrap();
@@ -85,7 +78,7 @@ fn both_networks_stand_beside_the_papers_figures_and_nothing_is_done_twice() {
     for slug in ["googlenet-pretrained", "googlenet-fresh", "alexnet-fresh"] {
         fs::remove_dir_all(networks.join(slug)).unwrap();
     }
-    let again = reproduce(folder.path(), "1");
+    let again = reproduce(folder.path(), "1", &[]);
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
     let said = String::from_utf8_lossy(&again.stdout).into_owned();
     assert_eq!(said.matches("done before").count(), 2, "{said}");
@@ -99,7 +92,7 @@ fn both_networks_stand_beside_the_papers_figures_and_nothing_is_done_twice() {
     };
     assert_eq!(timeless(report(folder.path())), timeless(first));
 
-    let other = reproduce(folder.path(), "2");
+    let other = reproduce(folder.path(), "2", &[]);
     assert!(!other.status.success());
     assert!(String::from_utf8_lossy(&other.stderr).contains("another recipe"));
 }
@@ -117,4 +110,5 @@ fn what_is_asked_of_it_in_vain_is_said_in_words() {
     };
     assert!(refused(&["--init-alexnet", STARTER]).contains("it is of googlenet, not of alexnet"));
     assert!(refused(&["--fresh-sets", "1"]).contains("these images are none"));
+    assert!(refused(&["--only", "alexnet"]).contains("none of googlenet-fresh, alexnet-fresh"));
 }

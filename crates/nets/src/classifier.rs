@@ -43,6 +43,8 @@ pub struct Inference {
     pub atypicality: Option<f32>,
     /// What the heatmap explains: the likelier injury when flagged, else the class.
     pub explained: Class,
+    /// Whether the answer is that to the image with left for right: films face either way, a network may know one.
+    pub mirrored: bool,
     /// The saliency map at the network's resolution, if one was asked for and the image is not out of distribution.
     pub heatmap: Option<Heatmap>,
     /// How long the pass to the logits took.
@@ -101,8 +103,22 @@ impl Classifier {
         observations(&features, &self.head(&features)?)
     }
 
-    /// The answer for one input `[3, size, size]`.
+    /// The answer for one input `[3, size, size]`. One that the gate knows nothing of is looked at once more with left for
+    /// right; its heatmap lies on the input as it was given all the same.
     pub fn infer(&self, input: &[f32], method: Option<SaliencyMethod>) -> Result<Inference, ModelError> {
+        let inference = self.infer_as_it_faces(input, method)?;
+        if inference.standing.is_answered() {
+            return Ok(inference);
+        }
+        let other = self.infer_as_it_faces(&mirrored(input, self.card.preprocessing.size as usize), method)?;
+        if !other.standing.is_answered() {
+            return Ok(inference);
+        }
+        let forward_time = inference.forward_time + other.forward_time;
+        Ok(Inference { mirrored: true, heatmap: other.heatmap.map(Heatmap::mirrored), forward_time, ..other })
+    }
+
+    fn infer_as_it_faces(&self, input: &[f32], method: Option<SaliencyMethod>) -> Result<Inference, ModelError> {
         self.check(input)?;
         let begin = Instant::now();
         let Some(method) = method else {
@@ -146,6 +162,7 @@ impl Classifier {
             standing,
             atypicality,
             explained: if flagged { injury } else { class },
+            mirrored: false,
             heatmap: None,
             forward_time,
             explain_time: Duration::ZERO,
@@ -173,6 +190,11 @@ impl Classifier {
         let (found, expected) = (input.len(), self.input_len());
         if found == expected { Ok(()) } else { Err(ModelError::Input { found, expected }) }
     }
+}
+
+/// Rows of `side` values, each with its last value first.
+pub fn mirrored(input: &[f32], side: usize) -> Vec<f32> {
+    input.chunks_exact(side).flat_map(|row| row.iter().rev().copied()).collect()
 }
 
 /// Features `[n, f]` and outputs `[n, 3]`, image by image.

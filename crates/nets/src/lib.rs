@@ -31,7 +31,7 @@ mod threads;
 pub use architecture::Architecture;
 pub use card::{Estimate, ModelCard, Operating, Rule};
 pub use checkpoint::Checkpoint;
-pub use classifier::{Classifier, Inference};
+pub use classifier::{Classifier, Inference, mirrored};
 pub use error::ModelError;
 pub use gate::Standing;
 pub use learner::Learner;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cspine_imaging::{Limits, Radiograph, decode};
-use cspine_nets::Classifier;
-use cspine_nets::gate::{Observation, Score};
+use cspine_nets::gate::{Gate, Observation, Score};
+use cspine_nets::{Classifier, mirrored};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rayon::prelude::*;
@@ -16,6 +16,22 @@ use crate::augment::Augmentation;
 use crate::metrics::area;
 use crate::progress::bar;
 
+/// A film as the worker has it looked at: one that the gate knows nothing of is looked at once more.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// As it is.
+    pub as_it_faces: Observation,
+    /// With left for right.
+    pub mirrored: Observation,
+}
+
+impl Look {
+    /// The score that decides: a film is known if it is known either way.
+    pub fn score(&self, gate: &Gate) -> f32 {
+        gate.score(&self.as_it_faces).min(gate.score(&self.mirrored))
+    }
+}
+
 /// A network that looks at films, on rayon's current pool, a thread a film.
 pub struct Looks {
     /// The network.
@@ -25,23 +41,19 @@ pub struct Looks {
 }
 
 impl Looks {
-    /// At films as they are and, if asked for, augmented once as training does.
-    pub fn inside(&self, doing: &str, films: &Films, augmented: bool) -> Result<Vec<Observation>> {
+    /// At films in scope, each as it is and augmented once as training does: to fit to.
+    pub fn inside(&self, doing: &str, films: &Films) -> Result<Vec<Observation>> {
         let preprocessing = &self.model.card().preprocessing;
         let looks = over(doing, films.count(), |i| {
             let grey = preprocessing.grey(&films.film(i)?);
-            let mut inputs = vec![preprocessing.normalise(&grey)];
-            if augmented {
-                let changed = Augmentation::DEFAULT.apply(&grey, preprocessing.size as usize, &mut self.rng(i));
-                inputs.push(preprocessing.normalise(&changed));
-            }
-            Ok(self.model.observe(&inputs)?)
+            let changed = Augmentation::DEFAULT.apply(&grey, preprocessing.size as usize, &mut self.rng(i));
+            Ok(self.model.observe(&[preprocessing.normalise(&grey), preprocessing.normalise(&changed)])?)
         })?;
         Ok(looks.into_iter().flatten().collect())
     }
 
     /// At films spoilt in every way, by [`Outside::ALL`].
-    pub fn outside(&self, doing: &str, films: &Films) -> Result<Vec<Vec<Observation>>> {
+    pub fn outside(&self, doing: &str, films: &Films) -> Result<Vec<Vec<Look>>> {
         let rows = over(doing, films.count(), |i| {
             let (film, mut rng) = (films.film(i)?, self.rng(i));
             Outside::ALL.iter().map(|outside| self.look(&outside.of(&film, &mut rng))).collect::<Result<Vec<_>>>()
@@ -55,12 +67,12 @@ impl Looks {
         doing: &str,
         films: &Films,
         change: impl Fn(&Radiograph) -> Radiograph + Sync,
-    ) -> Result<Vec<Observation>> {
+    ) -> Result<Vec<Look>> {
         over(doing, films.count(), |i| self.look(&change(&films.film(i)?)))
     }
 
     /// At every file of a folder and the folders in it, sorted by name, in grey: what is in colour never gets as far.
-    pub fn folder(&self, doing: &str, folder: &Path) -> Result<Vec<(String, Observation)>> {
+    pub fn folder(&self, doing: &str, folder: &Path) -> Result<Vec<(String, Look)>> {
         let mut files = Vec::new();
         list(folder, &mut files)?;
         files.sort();
@@ -72,8 +84,13 @@ impl Looks {
         })
     }
 
-    fn look(&self, film: &Radiograph) -> Result<Observation> {
-        Ok(self.model.observe(&[self.model.card().preprocessing.apply(film)])?.swap_remove(0))
+    fn look(&self, film: &Radiograph) -> Result<Look> {
+        let preprocessing = &self.model.card().preprocessing;
+        let input = preprocessing.apply(film);
+        let other = mirrored(&input, preprocessing.size as usize);
+        let observed: [Observation; 2] = self.model.observe(&[input, other])?.try_into().expect("as many as inputs");
+        let [as_it_faces, mirrored] = observed;
+        Ok(Look { as_it_faces, mirrored })
     }
 
     fn rng(&self, i: usize) -> StdRng {
@@ -112,12 +129,12 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// How well a score tells films in scope from those out of it: the area under the ROC curve, the mean over the sorts.
-pub fn mean_area(score: &Score, inside: &[Observation], outside: &[Vec<Observation>]) -> f64 {
-    let scores = |of: &[Observation], stranger: bool| -> Vec<(f64, bool)> {
-        of.iter().map(|observation| (f64::from(score.of(observation)), stranger)).collect()
-    };
-    let inside = scores(inside, false);
-    let areas = outside.iter().filter_map(|sort| area(inside.iter().copied().chain(scores(sort, true))));
+pub fn mean_area(score: &Score, inside: &[Observation], outside: &[Vec<Look>]) -> f64 {
+    let scored = |observation: &Observation, stranger: bool| (f64::from(score.of(observation)), stranger);
+    let inside: Vec<(f64, bool)> = inside.iter().map(|observation| scored(observation, false)).collect();
+    let areas = outside
+        .iter()
+        .filter_map(|sort| area(inside.iter().copied().chain(sort.iter().map(|look| scored(&look.as_it_faces, true)))));
     areas.sum::<f64>() / outside.len() as f64
 }
 
@@ -133,7 +150,7 @@ pub fn quantile(score: &Score, inside: &[Observation], share: f64) -> f32 {
 mod tests {
     use cspine_nets::gate::{Observation, Score};
 
-    use super::{mean_area, quantile};
+    use super::{Look, mean_area, quantile};
 
     /// Energies of about −z, since the other outputs are far below.
     fn observed(z: f32) -> Observation {
@@ -152,8 +169,9 @@ mod tests {
     #[test]
     fn sorts_weigh_alike_however_many_films_they_have() {
         let inside = [observed(1.0), observed(2.0)];
-        let far = vec![observed(0.0); 9];
-        let near = vec![observed(1.5)];
+        let look = |z| Look { as_it_faces: observed(z), mirrored: observed(9.0) };
+        let far = vec![look(0.0); 9];
+        let near = vec![look(1.5)];
         assert_eq!(mean_area(&Score::Energy, &inside, &[far, near]), 0.75);
     }
 }

@@ -122,8 +122,8 @@ pub fn run(args: &GateArgs) -> Result<()> {
     let looks = Looks { model, seed: args.seed };
     let sets = Sets::of(args)?;
 
-    let fitted = looks.inside("fitting to", &sets.fit, true)?;
-    let held_out = looks.inside("thresholds on", &sets.thresholds, true)?;
+    let fitted = looks.inside("fitting to", &sets.fit)?;
+    let held_out = looks.inside("thresholds on", &sets.thresholds)?;
     let choice = looks.outside("choosing by", &sets.choice)?;
     let features: Vec<Vec<f32>> = fitted.into_iter().map(|observation| observation.features).collect();
     // A component wants several images to be known by.

@@ -101,7 +101,7 @@ impl Outside {
     }
 }
 
-/// The film with left for right: of a lateral spine all the same, though phantoms never face that way.
+/// The film with left for right: in scope all the same, though phantoms never face that way.
 pub fn mirrored(film: &Radiograph) -> Radiograph {
     let (w, h) = (film.width as usize, film.height as usize);
     moved(film, w, h, |x, y| (w - 1 - x, y))

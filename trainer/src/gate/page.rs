@@ -10,7 +10,7 @@ pub(super) fn render(report: &Report, provenance: &Provenance) -> String {
     page.warning(provenance.caution());
     page.paragraph(&format!(
         "Score: {}, {} components; fitted to {}. Over {:.4} an image is answered and marked atypical, over {:.4} it is not \
-         answered. The images below neither fitted the gate nor found its thresholds.",
+         answered; the lower score of the image and its mirror image counts. The images below neither fitted the gate nor found its thresholds.",
         gate.method.as_str(),
         gate.components,
         gate.fitted_on,
@@ -24,11 +24,9 @@ pub(super) fn render(report: &Report, provenance: &Provenance) -> String {
         &["score", "mean AUC"],
         &areas,
     );
-    for (title, rates) in [
-        ("In scope: to be let in", &report.inside),
-        ("Out of scope: to be kept out", &report.outside),
-        ("Of a spine, as no film to fit to was", &report.between),
-    ] {
+    for (title, rates) in
+        [("In scope: to be let in", &report.inside), ("Out of scope: to be kept out", &report.outside)]
+    {
         page.heading(title);
         let header = ["sort", "images", "beyond the outer threshold", "95 %", "atypical", "scores: 5, 50, 95 %"];
         page.table("Intervals are Wilson's", &header, &rates.iter().map(row).collect::<Vec<_>>());

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use cspine_imaging::Radiograph;
 use cspine_nets::Standing;
-use cspine_nets::gate::{Gate, GateCard, Method, Observation};
+use cspine_nets::gate::{Gate, GateCard, Method};
 use serde::Serialize;
 
-use super::measure::Looks;
+use super::measure::{Look, Looks};
 use super::outside::{Outside, mirrored};
 use super::{GateArgs, Sets};
 use crate::metrics::Proportion;
@@ -23,8 +24,6 @@ pub struct Report {
     pub inside: Vec<Rate>,
     /// Films out of scope.
     pub outside: Vec<Rate>,
-    /// Films of neither: of a spine, as no phantom to fit to is.
-    pub between: Vec<Rate>,
     /// Radiographs of other body parts: too few for a rate.
     pub radiographs: Vec<Single>,
 }
@@ -67,33 +66,33 @@ pub(super) fn measure(
     gate: &Gate,
     areas: [(Method, f64); 2],
 ) -> Result<Report> {
-    let rate = |sort: &str, of: &[Observation]| Rate::new(sort, gate, of);
+    let rate = |sort: &str, of: &[Look]| Rate::new(sort, gate, of);
     let mut inside = Vec::new();
     for (sort, films) in &sets.inside {
-        inside.push(rate(sort, &looks.inside("in scope", films, false)?));
+        inside.push(rate(sort, &looks.changed("in scope", films, Radiograph::clone)?));
     }
     let made = looks.outside("out of scope", &sets.outside)?;
     let mut outside: Vec<Rate> = Outside::ALL.iter().zip(&made).map(|(sort, of)| rate(sort.as_str(), of)).collect();
     if let Some(folder) = &args.photographs {
-        let of: Vec<Observation> = looks.folder("photographs", folder)?.into_iter().map(|(_, one)| one).collect();
+        let of: Vec<Look> = looks.folder("photographs", folder)?.into_iter().map(|(_, one)| one).collect();
         outside.push(rate("photographs", &of));
     }
-    let between = vec![rate("facing the other way", &looks.changed("mirrored", &sets.outside, mirrored)?)];
+    inside.push(rate("facing the other way", &looks.changed("mirrored", &sets.outside, mirrored)?));
     let radiographs = match &args.radiographs {
         None => Vec::new(),
         Some(folder) => looks.folder("radiographs", folder)?,
     };
-    let single = |(file, observation): (String, Observation)| {
-        let score = gate.score(&observation);
+    let single = |(file, look): (String, Look)| {
+        let score = look.score(gate);
         Single { file, score, standing: gate.standing(score) }
     };
     let radiographs = radiographs.into_iter().map(single).collect();
-    Ok(Report { gate: gate.card().clone(), areas: areas.to_vec(), inside, outside, between, radiographs })
+    Ok(Report { gate: gate.card().clone(), areas: areas.to_vec(), inside, outside, radiographs })
 }
 
 impl Rate {
-    fn new(sort: &str, gate: &Gate, of: &[Observation]) -> Self {
-        let mut scores: Vec<f32> = of.iter().map(|observation| gate.score(observation)).collect();
+    fn new(sort: &str, gate: &Gate, of: &[Look]) -> Self {
+        let mut scores: Vec<f32> = of.iter().map(|look| look.score(gate)).collect();
         scores.sort_by(f32::total_cmp);
         let standing = |wanted: Standing| scores.iter().filter(|score| gate.standing(**score) == wanted).count();
         let at = |share: f64| scores.get((share * scores.len() as f64) as usize).copied().unwrap_or(f32::NAN);
@@ -140,8 +139,7 @@ impl Report {
             writeln!(text, "             {}: mean AUC {area:.4} against films out of scope", method.as_str())?;
         }
         writeln!(text, "Thresholds   inner {:.4}, outer {:.4}", gate.inner, gate.outer)?;
-        for (title, rates) in [("In scope", &self.inside), ("Out of scope", &self.outside), ("Neither", &self.between)]
-        {
+        for (title, rates) in [("In scope", &self.inside), ("Out of scope", &self.outside)] {
             writeln!(
                 text,
                 "\n{title:30} {:>7} {:>8}  {:25} {:>8}  scores 5, 50, 95 %",

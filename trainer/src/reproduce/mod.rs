@@ -42,6 +42,9 @@ pub struct ReproduceArgs {
     /// Pre-trained AlexNet to begin with; without it only fresh weights are fitted
     #[arg(long, value_name = "FILE")]
     pub init_alexnet: Option<PathBuf>,
+    /// Fit only these now, such as alexnet-pretrained; what of the others is done already still stands in the report
+    #[arg(long, value_name = "NETWORK,…", value_delimiter = ',')]
+    pub only: Vec<String>,
     /// How to learn: the paper's recipe.
     #[command(flatten)]
     pub recipe: RecipeArgs,
@@ -72,8 +75,9 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     std::fs::create_dir_all(args.out.join("networks")).with_context(|| format!("making {}", args.out.display()))?;
     let mut outcomes = Vec::new();
     for network in &plan.networks {
-        println!("\n{}", network.name);
-        outcomes.push(outcome::of(network, args, &data)?);
+        let wanted = args.only.is_empty() || args.only.contains(&network.slug);
+        let Some(outcome) = outcome::of(network, wanted, args, &data)? else { continue };
+        outcomes.push(outcome);
         let report = Report::new(&data, &outcomes, plan.networks.len());
         let provenance = provenance(args, &data, &outcomes);
         publish(&args.out, "reproduction", &page::render(&report, &outcomes, &provenance), &report, &provenance)?;

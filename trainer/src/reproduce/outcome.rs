@@ -60,8 +60,9 @@ pub struct Call {
     pub flagged: bool,
 }
 
-/// The outcome in `--out`, or, if there is none yet, that of a fit.
-pub(super) fn of(network: &Planned, args: &ReproduceArgs, data: &Data) -> Result<Outcome> {
+/// The outcome in `--out`, or, if there is none yet and it is wanted, that of a fit.
+pub(super) fn of(network: &Planned, wanted: bool, args: &ReproduceArgs, data: &Data) -> Result<Option<Outcome>> {
+    println!("\n{}", network.name);
     let file = args.out.join("networks").join(format!("{}.json", network.slug));
     if file.exists() {
         let outcome = read(&file)?;
@@ -71,7 +72,11 @@ pub(super) fn of(network: &Planned, args: &ReproduceArgs, data: &Data) -> Result
             file.display()
         );
         println!("done before: {}", file.display());
-        return Ok(outcome);
+        return Ok(Some(outcome));
+    }
+    if !wanted {
+        println!("left for another time");
+        return Ok(None);
     }
     let folder = args.out.join("networks").join(&network.slug);
     let fitted = fit(&fit_args(network, args, data, &folder), &data.dataset)?;
@@ -80,7 +85,7 @@ pub(super) fn of(network: &Planned, args: &ReproduceArgs, data: &Data) -> Result
     // What is done needs nothing to go on from.
     let checkpoint = folder.join("checkpoint.safetensors");
     std::fs::remove_file(&checkpoint).with_context(|| format!("removing {}", checkpoint.display()))?;
-    Ok(outcome)
+    Ok(Some(outcome))
 }
 
 fn read(file: &Path) -> Result<Outcome> {

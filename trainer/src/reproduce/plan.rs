@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use cspine_domain::Sha256;
 use cspine_nets::{Architecture, Checkpoint};
 
@@ -37,6 +37,10 @@ impl Plan {
                 networks.push(planned(architecture, Some((file.clone(), parent)), args, data));
             }
             networks.push(planned(architecture, None, args, data));
+        }
+        let known: Vec<&str> = networks.iter().map(|network: &Planned| network.slug.as_str()).collect();
+        if let Some(unknown) = args.only.iter().find(|slug| !known.contains(&slug.as_str())) {
+            bail!("--only {unknown} is none of {}", known.join(", "));
         }
         Ok(Self { networks })
     }

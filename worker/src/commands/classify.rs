@@ -112,6 +112,7 @@ fn answer(args: &ClassifyArgs, classifier: &Classifier, file: &Path, number: usi
             answer["reason"] = json!(mark);
             answer["flagged"] = json!(inference.flagged);
             answer["atypicality"] = json!(inference.atypicality);
+            answer["mirrored"] = json!(inference.mirrored);
             answer["probabilities"] = json!({ "dislocation": dislocation, "fracture": fracture, "normal": normal });
             answer["timings_ms"]["infer"] = json!(milliseconds(inference.forward_time));
             answer["timings_ms"]["explain"] = json!(milliseconds(inference.explain_time));
