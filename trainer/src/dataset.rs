@@ -49,6 +49,10 @@ pub struct Example {
     pub ambiguous: bool,
     /// The part that the data set's maker put it into; `None` if it was not split.
     pub part: Option<Part>,
+    /// Where it was taken, if the manifest says.
+    pub site: Option<String>,
+    /// What its patient's images are for, in the manifest's word: training, validation or evaluation.
+    pub set: Option<String>,
     /// Where the mask of its injury lies, if the manifest has one; an image as large as it is.
     pub mask: Option<PathBuf>,
 }

@@ -1,8 +1,10 @@
 //! `cspine-trainer`.
 
 use clap::{Parser, Subcommand};
+use cspine_service::logs;
+use cspine_service::signals::asked_to_stop;
 use cspine_trainer::{
-    compare, evaluate, explain, fit, gate, import, phantoms, pretrain, register, reproduce, resolution,
+    compare, evaluate, explain, fit, gate, import, labels, models, phantoms, pretrain, reproduce, resolution, runs, service,
 };
 
 #[derive(Parser)]
@@ -26,14 +28,23 @@ enum Command {
     Gate(gate::GateArgs),
     /// Make a model of a foreign file of weights
     Import(import::ImportArgs),
+    /// Labels that people gave to images: take in, count, merge patients
+    #[command(subcommand)]
+    Labels(labels::LabelsCommand),
+    /// The registry of models: list, show, register, promote, roll back
+    #[command(subcommand)]
+    Models(models::ModelsCommand),
     /// Make labelled phantoms: synthetic radiographs with lesion masks
     Phantoms(phantoms::PhantomsArgs),
     /// Pre-train on phantoms: stage 1 of the starter model
     Pretrain(pretrain::PretrainArgs),
-    /// Put a model on record in the database; refuses one that has collapsed
-    Register(register::RegisterArgs),
     /// Reproduce the paper: both networks, its recipe, its tables and figures, on a folder of radiographs
     Reproduce(reproduce::ReproduceArgs),
+    /// Run the service: learn from confirmed labels, never put a worse network into service
+    Run(Box<service::RunArgs>),
+    /// What the service did: list, show, request, verify the evidence
+    #[command(subcommand)]
+    Runs(runs::RunsCommand),
     /// Measure sensitivity against the size of the injury, for networks of several input sizes
     Resolution(resolution::ResolutionArgs),
 }
@@ -48,10 +59,23 @@ fn main() -> anyhow::Result<()> {
         Command::Fit(args) => fit::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Labels(command) => labels::run(command),
+        Command::Models(command) => models::run(command),
         Command::Phantoms(args) => phantoms::run(&args),
         Command::Pretrain(args) => pretrain::run(&args),
-        Command::Register(args) => register::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Resolution(args) => resolution::run(&args),
+        Command::Run(args) => serve(*args),
+        Command::Runs(command) => runs::run(command),
     }
+}
+
+fn serve(args: service::RunArgs) -> anyhow::Result<()> {
+    logs::start(logs::Reader::Machine, "info,sqlx=warn");
+    // Before any other thread is started: they take it over.
+    rustix::process::nice(args.nice)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let done = runtime.block_on(service::run(args, asked_to_stop()));
+    runtime.shutdown_background();
+    done
 }

@@ -67,6 +67,8 @@ fn collect_class(dataset: &mut Dataset, at: &str, class: Class) -> Result<()> {
                     patient_key: None,
                     kind: None,
                     ambiguous: false,
+                    site: None,
+                    set: None,
                     mask: None,
                 });
             }

@@ -19,6 +19,8 @@ struct Columns {
     patient_key: Option<usize>,
     kind: Option<usize>,
     ambiguous: Option<usize>,
+    site: Option<usize>,
+    set: Option<usize>,
     mask: Option<usize>,
 }
 
@@ -32,6 +34,8 @@ impl Columns {
             patient_key: column("patient_key"),
             kind: column("kind"),
             ambiguous: column("ambiguous"),
+            site: column("site"),
+            set: column("set"),
             mask: column("mask"),
         })
     }
@@ -56,6 +60,8 @@ impl Columns {
             kind: optional(self.kind),
             ambiguous,
             part: None,
+            site: optional(self.site),
+            set: optional(self.set),
             mask: optional(self.mask).map(|mask| mask.replace('\\', "/").into()),
         })
     }

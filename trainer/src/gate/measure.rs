@@ -43,11 +43,9 @@ pub struct Looks {
 impl Looks {
     /// At films in scope, each as it is and augmented once as training does: to fit to.
     pub fn inside(&self, doing: &str, films: &Films) -> Result<Vec<Observation>> {
-        let preprocessing = &self.model.card().preprocessing;
         let looks = over(doing, films.count(), |i| {
-            let grey = preprocessing.grey(&films.film(i)?);
-            let changed = Augmentation::DEFAULT.apply(&grey, preprocessing.size as usize, &mut self.rng(i));
-            Ok(self.model.observe(&[preprocessing.normalise(&grey), preprocessing.normalise(&changed)])?)
+            let grey = self.model.card().preprocessing.grey(&films.film(i)?);
+            as_is_and_augmented(&self.model, &grey, &mut self.rng(i))
         })?;
         Ok(looks.into_iter().flatten().collect())
     }
@@ -98,6 +96,13 @@ impl Looks {
     }
 }
 
+/// A network's view of one grey plane (0 to 1, row by row), and of it augmented once as training does.
+pub(crate) fn as_is_and_augmented(model: &Classifier, grey: &[f32], rng: &mut StdRng) -> Result<Vec<Observation>> {
+    let preprocessing = &model.card().preprocessing;
+    let changed = Augmentation::DEFAULT.apply(grey, preprocessing.size as usize, rng);
+    Ok(model.observe(&[preprocessing.normalise(grey), preprocessing.normalise(&changed)])?)
+}
+
 /// One after another in their order, with a bar.
 fn over<T: Send>(doing: &str, count: usize, each: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
     let template = "{msg} {bar:30} {pos}/{len} films, {per_sec}, {eta} left";
@@ -139,7 +144,7 @@ pub fn mean_area(score: &Score, inside: &[Observation], outside: &[Vec<Look>]) -
 }
 
 /// The score that a share of films in scope is over: in the middle between two of them, and at least one is over it.
-pub fn quantile(score: &Score, inside: &[Observation], share: f64) -> f32 {
+pub(crate) fn quantile(score: &Score, inside: &[Observation], share: f64) -> f32 {
     let mut scores: Vec<f32> = inside.iter().map(|observation| score.of(observation)).collect();
     scores.sort_by(|a, b| b.total_cmp(a));
     let over = ((share * scores.len() as f64).round() as usize).clamp(1, scores.len() - 1);

@@ -21,9 +21,15 @@ use crate::evaluate::load_checkpoint;
 use crate::page::{Provenance, publish};
 use crate::snapshot::write_atomically;
 use films::Films;
-use measure::{Looks, mean_area, quantile};
+use measure::{Looks, mean_area};
 
+pub(crate) use measure::{as_is_and_augmented, quantile};
 pub use report::{Rate, Report, Single};
+
+/// Share of films in scope over the inner threshold, unless told otherwise.
+pub(crate) const INNER_SHARE: f64 = 0.05;
+/// The same of the outer threshold.
+pub(crate) const OUTER_SHARE: f64 = 0.005;
 
 /// Give a model its scope gate, and measure what it keeps out
 ///
@@ -57,10 +63,10 @@ pub struct GateArgs {
     #[arg(long, value_name = "DIR")]
     pub radiographs: Option<PathBuf>,
     /// Share of the films in scope that may be over the inner threshold: marked atypical
-    #[arg(long, default_value_t = 0.05, value_name = "SHARE")]
+    #[arg(long, default_value_t = INNER_SHARE, value_name = "SHARE")]
     pub inner: f64,
     /// Share of the films in scope that may be over the outer threshold: not assessable
-    #[arg(long, default_value_t = 0.005, value_name = "SHARE")]
+    #[arg(long, default_value_t = OUTER_SHARE, value_name = "SHARE")]
     pub outer: f64,
     /// Folder for gate.json and gate.html
     #[arg(long, value_name = "DIR")]

@@ -178,6 +178,8 @@ fn example(lesson: &Lesson) -> Example {
         kind: None,
         ambiguous: false,
         part: None,
+        site: lesson.site.clone(),
+        set: None,
         mask: None,
     }
 }

@@ -1,0 +1,119 @@
+//! Labels in a CSV file.
+
+use anyhow::{Context, Result, ensure};
+use cspine_domain::{Sha256, Uid};
+use cspine_store::NewReview;
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A line, as it stands there.
+#[derive(Debug, Deserialize)]
+struct Line {
+    id: Option<String>,
+    sop_instance_uid: String,
+    content_sha256: String,
+    label: String,
+    reviewer: String,
+    source: String,
+    answer_seen: bool,
+    confirmed_at: String,
+    supersedes: Option<String>,
+}
+
+/// Every line's review. Without an id a line's is its number: the file's digest names the source then.
+pub(super) fn read(bytes: &[u8], source: Option<&str>) -> Result<Vec<NewReview>> {
+    let source = source.map_or_else(|| format!("labels/{}", Sha256::of(bytes)), str::to_owned);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+    let mut reviews = Vec::new();
+    for (i, line) in reader.deserialize::<Line>().enumerate() {
+        let number = i + 2;
+        let review = line.map_err(|error| anyhow::anyhow!("{}", said(&error)))
+            .and_then(|line| review(line, &source, number))
+            .with_context(|| format!("line {number}"))?;
+        reviews.push(review);
+    }
+    ensure!(!reviews.is_empty(), "it has no lines");
+    Ok(reviews)
+}
+
+fn review(line: Line, source: &str, number: usize) -> Result<NewReview> {
+    let word = |name: &str| format!("{name} is not what it should be");
+    let text = |name: &str, value: String| {
+        ensure!((1..=255).contains(&value.chars().count()), "{name} is empty or too long");
+        Ok(value)
+    };
+    Ok(NewReview {
+        source: source.to_owned(),
+        event_id: line.id.filter(|id| !id.is_empty()).unwrap_or_else(|| number.to_string()),
+        sop: line.sop_instance_uid.parse::<Uid>().context(word("sop_instance_uid"))?,
+        content: line.content_sha256.parse().ok().context(word("content_sha256"))?,
+        label: line.label.parse().context(word("label"))?,
+        reviewer: text("reviewer", line.reviewer)?,
+        label_source: line.source.parse().context(word("source"))?,
+        answer_seen: line.answer_seen,
+        confirmed_at: OffsetDateTime::parse(&line.confirmed_at, &Rfc3339).context(word("confirmed_at"))?,
+        supersedes: line.supersedes.filter(|id| !id.is_empty()),
+    })
+}
+
+/// Without the value, which may be anything.
+fn said(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => match err.kind() {
+            csv::DeserializeErrorKind::Message(message) => message.clone(),
+            _ => "a field is not what it should be".to_owned(),
+        },
+        csv::ErrorKind::UnequalLengths { .. } => "it has another number of fields than the header".to_owned(),
+        _ => "it cannot be read".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cspine_domain::{Class, ConfirmationSource, Label};
+
+    use super::*;
+
+    const HEADER: &str =
+        "id,sop_instance_uid,content_sha256,label,reviewer,source,answer_seen,confirmed_at,supersedes\n";
+    const SHA: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+    fn file(lines: &[&str]) -> Vec<u8> {
+        format!("{HEADER}{}", lines.join("\n").replace("SHA", SHA)).into_bytes()
+    }
+
+    #[test]
+    fn lines_become_reviews_whose_source_is_the_file_unless_told_otherwise() {
+        let bytes = file(&[
+            ",1.2.3,SHA,fracture,r-1,ct,true,2026-11-25T10:00:00Z,",
+            "b, 1.2.4,SHA,unusable,r-2,qa,false,2026-11-25T10:00:00+01:00,a",
+        ]);
+        let reviews = read(&bytes, None).unwrap();
+        assert_eq!(reviews[0].source, format!("labels/{}", Sha256::of(&bytes)));
+        assert_eq!((reviews[0].event_id.as_str(), reviews[1].event_id.as_str()), ("2", "b"));
+        assert_eq!((reviews[0].label, reviews[0].label_source), (Label::Class(Class::Fracture), ConfirmationSource::Ct));
+        assert_eq!((reviews[1].label, reviews[1].supersedes.as_deref()), (Label::Unusable, Some("a")));
+        assert_eq!(read(&bytes, Some("qa-list")).unwrap()[0].source, "qa-list");
+    }
+
+    #[test]
+    fn a_line_that_is_wrong_is_named_without_what_it_says() {
+        for (line, what) in [
+            (",1.2.3,SHA,broken neck,r-1,ct,true,2026-11-25T10:00:00Z,", "label"),
+            (",one,SHA,fracture,r-1,ct,true,2026-11-25T10:00:00Z,", "sop_instance_uid"),
+            (",1.2.3,SHA,fracture,,ct,true,2026-11-25T10:00:00Z,", "reviewer"),
+            (",1.2.3,SHA,fracture,r-1,ct,true,yesterday,", "confirmed_at"),
+            (",1.2.3,SHA,fracture,r-1,ct,maybe,2026-11-25T10:00:00Z,", "not what it should be"),
+            (",1.2.3,SHA,fracture,r-1,ct,true", "another number of fields"),
+        ] {
+            let good = ",1.2.3,SHA,normal,r-1,ct,true,2026-11-25T10:00:00Z,";
+            let error = format!("{:#}", read(&file(&[good, line]), None).unwrap_err());
+            assert!(error.contains("line 3") && error.contains(what), "{line}: {error}");
+            for value in ["broken neck", "yesterday", "maybe"] {
+                assert!(!error.contains(value), "{error}");
+            }
+        }
+        assert!(read(HEADER.as_bytes(), None).is_err());
+    }
+}

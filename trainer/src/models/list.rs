@@ -1,0 +1,42 @@
+//! `cspine-trainer models list`.
+
+use anyhow::Result;
+use cspine_service::config::DatabaseArgs;
+use cspine_store::ModelRow;
+use time::format_description::well_known::Rfc3339;
+
+use super::short;
+use crate::database::connect;
+
+/// One line a model: what it is, its state, who put it there and when.
+pub(super) async fn list(database: &DatabaseArgs) -> Result<()> {
+    let store = connect(database).await?;
+    let (rows, serving) = (store.models().await?, store.serving().await?);
+    for row in &rows {
+        println!("{}", line(row)?);
+    }
+    match serving.champion {
+        Some(champion) => println!("serving {} since epoch {}", short(champion.sha256), serving.epoch),
+        None => println!("nothing serves; `cspine-trainer models promote` lets workers serve a model"),
+    }
+    if let Some(shadow) = serving.shadow {
+        println!("{} scores {:.0} % of live images beside it", short(shadow.sha256), 100.0 * serving.shadow_share);
+    }
+    Ok(())
+}
+
+fn line(row: &ModelRow) -> Result<String> {
+    let model = &row.model;
+    let parent = model.card["training"]["parent"].as_str().map(|parent| format!(" of {:.12}", parent)).unwrap_or_default();
+    let collapsed = if model.card["collapsed"].is_string() { ", COLLAPSED" } else { "" };
+    let stored = if model.object_key.is_some() { "" } else { ", not in the object store" };
+    Ok(format!(
+        "{}  {:9}  {}{parent}, {:.1} MB, by {} at {}{collapsed}{stored}",
+        short(model.sha256),
+        row.state.as_str(),
+        model.architecture,
+        model.size_bytes as f64 / 1e6,
+        model.registered_by,
+        row.registered_at.format(&Rfc3339)?
+    ))
+}

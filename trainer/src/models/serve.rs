@@ -1,0 +1,138 @@
+//! `cspine-trainer models promote` and `rollback`: what workers serve, by a person's command.
+
+use anyhow::{Context, Result, bail, ensure};
+use cspine_nets::Classifier;
+use cspine_service::config::{DatabaseArgs, ObjectArgs};
+use cspine_service::record::{caller, short_text};
+use cspine_store::{ModelRow, ModelState, Move, Moved, RunState, Store};
+
+use super::{named, short};
+use crate::database::connect;
+use crate::promotion::Verdict;
+
+/// Which model is to serve.
+#[derive(Debug, Clone, clap::Args)]
+pub struct PromoteArgs {
+    /// Postgres
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The object store: the file is read and checked before workers are sent to it
+    #[command(flatten)]
+    pub objects: ObjectArgs,
+    /// The first digits of its SHA-256, as `list` prints them
+    pub model: String,
+    /// Who promotes it [default: the calling user]
+    #[arg(long, value_name = "WHO", value_parser = short_text)]
+    pub by: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT", value_parser = short_text)]
+    pub why: String,
+    /// Promote it although a champion serves and no run found it fit, or its trial as a shadow is not over
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Which champion is to serve again.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RollbackArgs {
+    /// Postgres
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The object store: the file is read and checked before workers are sent to it
+    #[command(flatten)]
+    pub objects: ObjectArgs,
+    /// The first digits of its SHA-256 [default: the champion before this one]
+    #[arg(long, value_name = "SHA256")]
+    pub to: Option<String>,
+    /// Who goes back [default: the calling user]
+    #[arg(long, value_name = "WHO", value_parser = short_text)]
+    pub by: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT", value_parser = short_text)]
+    pub why: String,
+}
+
+pub(super) async fn promote(args: &PromoteArgs) -> Result<()> {
+    let store = connect(&args.database).await?;
+    let row = named(&store, &args.model).await?;
+    let epoch = store.serving().await?.epoch;
+    if !args.force {
+        is_fit(&store, &row).await?;
+    }
+    serve(&store, &args.objects, &row, epoch, &args.by, &args.why).await
+}
+
+pub(super) async fn rollback(args: &RollbackArgs) -> Result<()> {
+    let store = connect(&args.database).await?;
+    let serving = store.serving().await?;
+    let served = serving.champion.context("nothing serves: there is nothing to go back from")?;
+    let row = match &args.to {
+        Some(prefix) => named(&store, prefix).await?,
+        None => {
+            let promotions = store.model_changes(None).await?;
+            let earlier = promotions
+                .iter()
+                .filter(|change| change.to == ModelState::Champion && change.model != served.sha256)
+                .max_by_key(|change| change.epoch)
+                .context("there was no champion before this one")?;
+            named(&store, &earlier.model.to_string()).await?
+        }
+    };
+    let was = store.model_changes(Some(row.model.sha256)).await?;
+    ensure!(
+        was.iter().any(|change| change.to == ModelState::Champion),
+        "{} has never served: `cspine-trainer models promote` is the way for it",
+        short(row.model.sha256)
+    );
+    serve(&store, &args.objects, &row, serving.epoch, &args.by, &args.why).await
+}
+
+/// Whether a run found it fit and its trial is over, or nothing serves yet.
+async fn is_fit(store: &Store, row: &ModelRow) -> Result<()> {
+    if store.serving().await?.champion.is_none() {
+        return Ok(());
+    }
+    let name = short(row.model.sha256);
+    let runs = store.runs(200).await?;
+    let Some(run) = runs.into_iter().find(|run| run.challenger == Some(row.model.sha256)) else {
+        bail!("no run has held {name} against the champion; --force promotes it nevertheless");
+    };
+    match run.state {
+        RunState::Waiting | RunState::Promoted => Ok(()),
+        RunState::Shadowing => bail!("{name} is still on trial as a shadow (run {}); --force promotes it nevertheless", run.id),
+        state => {
+            let verdict = run.verdict.and_then(|verdict| serde_json::from_value::<Verdict>(verdict).ok());
+            let verdict = verdict.map(|verdict| format!("\n{verdict}")).unwrap_or_default();
+            bail!("run {} ended as {}; --force promotes {name} nevertheless{verdict}", run.id, state.as_str())
+        }
+    }
+}
+
+async fn serve(
+    store: &Store,
+    objects: &ObjectArgs,
+    row: &ModelRow,
+    epoch: i64,
+    by: &Option<String>,
+    why: &str,
+) -> Result<()> {
+    let (model, name) = (&row.model, short(row.model.sha256));
+    let key = model.object_key.as_ref().with_context(|| {
+        format!("{name} is not in the object store: `cspine-trainer models register` brings it there")
+    })?;
+    let bytes = objects.open()?.get(&key.parse()?, model.size_bytes, Some(model.size_bytes)).await;
+    let bytes = bytes.with_context(|| format!("reading {name} in the object store"))?;
+    let classifier = Classifier::load(&bytes).with_context(|| format!("{name} in the object store"))?;
+    ensure!(classifier.sha256() == model.sha256, "the file of {name} in the object store is corrupt");
+    classifier.check_golden().with_context(|| format!("{name} does not answer here as it should"))?;
+    let by = by.clone().unwrap_or_else(caller);
+    match store.promote(&Move { model: model.sha256, epoch, by: &by, why, fence: None }).await? {
+        Moved::Done { epoch } => println!("{name} serves as of epoch {epoch}"),
+        Moved::Already => println!("{name} serves already"),
+        Moved::LostRace { epoch } => {
+            bail!("somebody else moved what serves meanwhile (epoch {epoch}): look again, and say it again if it still holds")
+        }
+        refused => bail!("{name} cannot serve: {refused:?}"),
+    }
+    Ok(())
+}

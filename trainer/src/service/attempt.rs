@@ -1,0 +1,163 @@
+//! One attempt at a better network: decode, fine-tune, measure beside the champion, judge. It knows no database.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::Result;
+use cspine_imaging::Limits;
+use cspine_nets::Classifier;
+use rayon::prelude::*;
+
+use crate::fit::epochs::News;
+use crate::metrics::{Answer, Labelled};
+use crate::promotion::{Margins, Measured, Verdict, judge};
+use crate::tune::{Champion, LeftOut, Lesson, Lessons, Role, TuneArgs, Tuned, tune};
+
+/// What an attempt is made of.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The network that serves.
+    pub champion: Champion,
+    /// The images, each for something.
+    pub lessons: Vec<Lesson>,
+    /// How to learn.
+    pub tune: TuneArgs,
+    /// How much worse is still no worse.
+    pub margins: Margins,
+    /// What a file may ask for.
+    pub limits: Limits,
+    /// Where checkpoints lie.
+    pub folder: PathBuf,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Attempted {
+    /// The challenger.
+    pub tuned: Tuned,
+    /// Images that were used, by role.
+    pub lessons: Vec<Lesson>,
+    /// Images that were not.
+    pub left_out: LeftOut,
+    /// Both networks' answers on the frozen set.
+    pub frozen: Vec<Measured>,
+    /// The same on the newest period's.
+    pub holdout: Vec<Measured>,
+    /// What follows.
+    pub verdict: Verdict,
+}
+
+/// How far it is: in words, and as a share of what is likely to come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Such as `epoch 3 of 12`.
+    pub stage: String,
+    /// From 0 to 1.
+    pub share: f32,
+}
+
+impl Attempt {
+    /// Makes it, on rayon's current pool. `tell` hears how far it is, and what is to be logged; its error ends it.
+    ///
+    /// # Errors
+    /// As [`tune`] and [`Lessons::load`], or `tell`'s own.
+    pub fn make(
+        self,
+        tell: &(dyn Fn(Progress) -> Result<()> + Sync),
+        log: &(dyn Fn(String) + Sync),
+    ) -> Result<Attempted> {
+        let preprocessing = self.champion.checkpoint.card.preprocessing.clone();
+        let (of, done) = (self.lessons.len(), AtomicUsize::new(0));
+        let lessons = Lessons::load(self.lessons, &preprocessing, &self.limits, || {
+            let share = 0.1 * done.fetch_add(1, Ordering::Relaxed) as f32 / of.max(1) as f32;
+            tell(Progress { stage: "decoding".into(), share })
+        })?;
+        log(counted(&lessons));
+
+        let epochs = self.tune.epochs;
+        let mut seen = 0;
+        let listen = &mut |news: News<'_>| match news {
+            News::Resumed(epochs) => {
+                log(format!("going on after epoch {epochs}"));
+                Ok(())
+            }
+            News::Batch { epoch, images, of, .. } => {
+                seen = if seen >= of { images } else { seen + images };
+                let epoch_share = (epoch as f32 - 1.0 + seen as f32 / of as f32) / f32::from(epochs);
+                tell(Progress { stage: format!("epoch {epoch} of {epochs}"), share: 0.1 + 0.7 * epoch_share })
+            }
+            News::Epoch { epoch, images, came } => {
+                seen = 0;
+                log(format!(
+                    "epoch {epoch}: {images} images in {:.0} s, loss {:.4}, {:.2} % right; validation loss {:.4}, {:.2} % right{}",
+                    came.seconds,
+                    came.loss,
+                    100.0 * came.accuracy,
+                    came.validation_loss,
+                    100.0 * came.validation_accuracy,
+                    came.collapsed.as_ref().map(|why| format!("; COLLAPSED: {why}")).unwrap_or_default()
+                ));
+                Ok(())
+            }
+        };
+        let tuned = tune(&self.champion, &lessons, &self.tune, &self.folder, listen)?;
+
+        tell(Progress { stage: "measuring".into(), share: 0.85 })?;
+        let models = [Classifier::new(&self.champion.checkpoint, self.champion.sha256)?, Classifier::load(&tuned.bytes)?];
+        let frozen = measure(&models, &lessons, Role::Frozen)?;
+        tell(Progress { stage: "measuring".into(), share: 0.95 })?;
+        let holdout = measure(&models, &lessons, Role::Holdout)?;
+        let verdict = judge(&frozen, &holdout, &self.margins);
+        Ok(Attempted { tuned, lessons: lessons.lessons, left_out: lessons.left_out, frozen, holdout, verdict })
+    }
+}
+
+fn counted(lessons: &Lessons) -> String {
+    let count = |role| lessons.of(role).len();
+    let LeftOut { conflicting, repeated, unusable } = &lessons.left_out;
+    format!(
+        "{} new images beside {} known; {} and {} to validate with; {} frozen and {} of the newest period to measure with; \
+         left out: {} with labels in conflict, {} that repeat one to measure or validate with, {} unusable",
+        count(Role::New),
+        count(Role::Replay),
+        count(Role::NewValidation),
+        count(Role::ReplayValidation),
+        count(Role::Frozen),
+        count(Role::Holdout),
+        conflicting.len(),
+        repeated.len(),
+        unusable.len()
+    )
+}
+
+/// Both networks on the images for something: champion, then challenger.
+fn measure(models: &[Classifier; 2], lessons: &Lessons, role: Role) -> Result<Vec<Measured>> {
+    let chosen = lessons.of(role);
+    let measured = chosen.par_iter().with_max_len(1).map(|&i| {
+        let lesson = &lessons.lessons[i];
+        let [champion, challenger] = models;
+        let input = |model: &Classifier| model.card().preprocessing.normalise(&lessons.images.grey(i));
+        let answer = |model: &Classifier| {
+            let inference = model.infer(&input(model), None)?;
+            let answer = Answer {
+                probabilities: inference.probabilities,
+                verdict: inference.class,
+                flagged: inference.flagged,
+            };
+            anyhow::Ok(inference.standing.is_answered().then_some(answer))
+        };
+        Ok(Measured {
+            label: lesson.class,
+            site: lesson.site.clone(),
+            patient: Some(lesson.patient.clone()),
+            champion: answer(champion)?,
+            challenger: answer(challenger)?,
+        })
+    });
+    measured.collect()
+}
+
+/// One side's answers, as metrics take them.
+pub fn labelled(measured: &[Measured], side: impl Fn(&Measured) -> &Option<Answer>) -> Vec<Labelled> {
+    measured.iter().map(|one| Labelled { label: one.label, answer: side(one).clone() }).collect()
+}
