@@ -13,6 +13,7 @@ pub mod page;
 pub mod phantoms;
 pub mod pretrain;
 mod progress;
+pub mod promotion;
 pub mod register;
 pub mod reproduce;
 pub mod resolution;
