@@ -45,6 +45,19 @@ fn the_number_of_threads_changes_no_bit() {
 }
 
 #[test]
+fn an_answer_comes_with_the_features_that_it_was_given_for() {
+    let classifier = Classifier::new(&checkpoint(), Sha256([0; 32])).unwrap();
+    let input = input("input");
+    let observed = classifier.observe(std::slice::from_ref(&input)).unwrap().swap_remove(0).features;
+    assert_eq!(observed.len(), 1024);
+    assert_eq!(classifier.infer(&input, None).unwrap().features, observed);
+    let explained = classifier.infer(&input, Some(SaliencyMethod::HiResCam)).unwrap().features;
+    for (a, b) in explained.iter().zip(&observed) {
+        assert!((a - b).abs() < 1e-5, "{a} against {b}");
+    }
+}
+
+#[test]
 fn feature_maps_times_their_gradient_sum_to_the_logit_less_its_bias() {
     let classifier = Classifier::new(&checkpoint(), Sha256([0; 32])).unwrap();
     let input = input("input");

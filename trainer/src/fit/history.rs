@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::page::plot::{Axis, Chart, Series, Style};
 use crate::snapshot::write_atomically;
 
 /// Its name in the fit's folder.
@@ -50,6 +51,25 @@ pub(super) fn read(folder: &Path, epochs: usize) -> Result<Vec<Epoch>> {
 /// Writes all epochs.
 pub(super) fn write(folder: &Path, history: &[Epoch]) -> Result<()> {
     write_atomically(&folder.join(FILE), &serde_json::to_vec_pretty(history)?)
+}
+
+/// The losses of every epoch, as a plot.
+pub(crate) fn learning_curves(history: &[Epoch]) -> String {
+    let points = |value: fn(&Epoch) -> f64| {
+        history.iter().enumerate().map(|(i, epoch)| ((i + 1) as f64, value(epoch))).collect::<Vec<_>>()
+    };
+    let (training, validation) = (points(|e| e.loss), points(|e| e.validation_loss));
+    let highest = training.iter().chain(&validation).map(|(_, loss)| *loss).fold(0.1, f64::max);
+    Chart {
+        title: "Learning".into(),
+        x: Axis { label: "epoch".into(), from: 0.0, to: history.len().max(1) as f64 },
+        y: Axis { label: "loss, nats".into(), from: 0.0, to: highest },
+        series: vec![
+            Series { name: "training, with augmentation and dropout".into(), points: training, style: Style::Line },
+            Series { name: "validation".into(), points: validation, style: Style::Line },
+        ],
+    }
+    .svg()
 }
 
 #[cfg(test)]

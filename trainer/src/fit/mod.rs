@@ -12,6 +12,7 @@ mod start;
 mod teller;
 
 pub use history::Epoch;
+pub(crate) use history::learning_curves;
 pub use images::Images;
 pub use operating::OperatingArgs;
 pub use recipe::{FitArgs, Recipe, RecipeArgs};

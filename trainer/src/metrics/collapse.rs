@@ -3,7 +3,7 @@
 use std::fmt;
 
 use cspine_domain::Class;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Confusion, Proportion};
 
@@ -15,7 +15,7 @@ const IMAGES_MIN: usize = 30;
 const Z_ONE_SIDED: f64 = 1.644_853_626_951_472_7;
 
 /// How a network has collapsed. As text, a sentence that goes on after its name.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Collapse {
     /// It gives one answer to images of several classes.

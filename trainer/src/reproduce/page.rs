@@ -5,6 +5,7 @@ use super::samples::Sample;
 use super::{Outcome, Report};
 use crate::evaluate::page::{confusion, errors, reliability};
 use crate::evaluate::text::proportion;
+use crate::fit::learning_curves;
 use crate::page::plot::{Axis, Chart, Series, Style};
 use crate::page::{Page, Picture, Provenance};
 
@@ -134,7 +135,7 @@ fn section(page: &mut Page, network: &Network, samples: &[Sample]) {
             "Figures 9 and 10. Rows are labels, columns answers; shares are of the row.".to_owned(),
         ),
         (roc(network), format!("Figure 11. Areas: {}.", areas(network))),
-        (learning(network), "Mean cross-entropy, by epoch.".to_owned()),
+        (learning_curves(&network.history), "Mean cross-entropy, by epoch.".to_owned()),
         (
             reliability(network.uncalibrated.as_ref(), network.calibration.as_ref()),
             "Below the diagonal the network is surer than it is right.".to_owned(),
@@ -169,21 +170,3 @@ fn areas(network: &Network) -> String {
     areas.join(", ")
 }
 
-fn learning(network: &Network) -> String {
-    let history = &network.history;
-    let points = |value: fn(&crate::fit::Epoch) -> f64| {
-        history.iter().enumerate().map(|(i, epoch)| ((i + 1) as f64, value(epoch))).collect::<Vec<_>>()
-    };
-    let (training, validation) = (points(|e| e.loss), points(|e| e.validation_loss));
-    let highest = training.iter().chain(&validation).map(|(_, loss)| *loss).fold(0.1, f64::max);
-    Chart {
-        title: "Learning".into(),
-        x: Axis { label: "epoch".into(), from: 0.0, to: history.len().max(1) as f64 },
-        y: Axis { label: "loss, nats".into(), from: 0.0, to: highest },
-        series: vec![
-            Series { name: "training, with augmentation and dropout".into(), points: training, style: Style::Line },
-            Series { name: "validation".into(), points: validation, style: Style::Line },
-        ],
-    }
-    .svg()
-}

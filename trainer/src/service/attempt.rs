@@ -9,8 +9,8 @@ use cspine_nets::Classifier;
 use rayon::prelude::*;
 
 use crate::fit::epochs::News;
-use crate::metrics::{Answer, Labelled};
-use crate::promotion::{Margins, Measured, Verdict, judge};
+use crate::metrics::Answer;
+use crate::promotion::{Examined, Margins, Verdict, judge};
 use crate::tune::{Champion, LeftOut, Lesson, Lessons, Role, TuneArgs, Tuned, tune};
 
 /// What an attempt is made of.
@@ -40,9 +40,9 @@ pub struct Attempted {
     /// Images that were not.
     pub left_out: LeftOut,
     /// Both networks' answers on the frozen set.
-    pub frozen: Vec<Measured>,
+    pub frozen: Vec<Examined>,
     /// The same on the newest period's.
-    pub holdout: Vec<Measured>,
+    pub holdout: Vec<Examined>,
     /// What follows.
     pub verdict: Verdict,
 }
@@ -131,7 +131,7 @@ fn counted(lessons: &Lessons) -> String {
 }
 
 /// Both networks on the images for something: champion, then challenger.
-fn measure(models: &[Classifier; 2], lessons: &Lessons, role: Role) -> Result<Vec<Measured>> {
+fn measure(models: &[Classifier; 2], lessons: &Lessons, role: Role) -> Result<Vec<Examined>> {
     let chosen = lessons.of(role);
     let measured = chosen.par_iter().with_max_len(1).map(|&i| {
         let lesson = &lessons.lessons[i];
@@ -146,7 +146,7 @@ fn measure(models: &[Classifier; 2], lessons: &Lessons, role: Role) -> Result<Ve
             };
             anyhow::Ok(inference.standing.is_answered().then_some(answer))
         };
-        Ok(Measured {
+        Ok(Examined {
             label: lesson.class,
             site: lesson.site.clone(),
             patient: Some(lesson.patient.clone()),
@@ -155,9 +155,4 @@ fn measure(models: &[Classifier; 2], lessons: &Lessons, role: Role) -> Result<Ve
         })
     });
     measured.collect()
-}
-
-/// One side's answers, as metrics take them.
-pub fn labelled(measured: &[Measured], side: impl Fn(&Measured) -> &Option<Answer>) -> Vec<Labelled> {
-    measured.iter().map(|one| Labelled { label: one.label, answer: side(one).clone() }).collect()
 }

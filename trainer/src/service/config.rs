@@ -53,10 +53,10 @@ pub struct RunArgs {
     #[arg(long, env = "CSPINE_MARGIN", default_value_t = Margins::default().sensitivity)]
     pub margin: f64,
     /// The same for the recall of one class
-    #[arg(long, env = "CSPINE_MARGIN_CLASS", default_value_t = Margins::default().class)]
+    #[arg(long, env = "CSPINE_MARGIN_CLASS", default_value_t = Margins::default().class_recall)]
     pub margin_class: f64,
     /// The same for the sensitivity at one site
-    #[arg(long, env = "CSPINE_MARGIN_SITE", default_value_t = Margins::default().site)]
+    #[arg(long, env = "CSPINE_MARGIN_SITE", default_value_t = Margins::default().site_sensitivity)]
     pub margin_site: f64,
     /// By how much the expected calibration error may rise
     #[arg(long, env = "CSPINE_MARGIN_CALIBRATION", default_value_t = Margins::default().calibration)]
@@ -64,9 +64,9 @@ pub struct RunArgs {
     /// Days back to which the newest period reaches
     #[arg(long, env = "CSPINE_HOLDOUT_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
     pub holdout_days: u16,
-    /// Injuries that the newest period must have to decide for a challenger
-    #[arg(long, env = "CSPINE_HOLDOUT_INJURIES", default_value_t = Margins::default().holdout_injuries)]
-    pub holdout_injuries: usize,
+    /// Injuries, and normals, that the frozen set and the newest period must have to decide without a person
+    #[arg(long, env = "CSPINE_SUFFICIENT", default_value_t = Margins::default().sufficient)]
+    pub sufficient: usize,
     /// Share of live images that workers also score with a challenger that passed
     #[arg(long, env = "CSPINE_SHADOW_SHARE", default_value_t = 0.25, value_parser = share)]
     pub shadow_share: f32,
@@ -116,10 +116,10 @@ impl RunArgs {
         Margins {
             sensitivity: self.margin,
             specificity: self.margin,
-            class: self.margin_class,
-            site: self.margin_site,
+            class_recall: self.margin_class,
+            site_sensitivity: self.margin_site,
             calibration: self.margin_calibration,
-            holdout_injuries: self.holdout_injuries,
+            sufficient: self.sufficient,
             ..Margins::default()
         }
     }

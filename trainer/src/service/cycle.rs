@@ -17,6 +17,7 @@ use super::gather::{Span, Unused, gather};
 use super::keeper::Keeper;
 use super::{Service, evidence, report};
 use crate::models::{model_key, new_model, short};
+use crate::promotion::Decision;
 use crate::snapshot::write_atomically;
 use crate::tune::{Champion, Lesson};
 
@@ -146,7 +147,7 @@ async fn finish(
     if done.tuned.card.collapsed.is_none() {
         service.store.register_model(&model).await?;
     }
-    let passed = verdict.passed();
+    let passed = verdict.decision != Decision::Rejected;
     let content = json!({
         "champion": run.champion,
         "challenger": challenger,

@@ -7,7 +7,7 @@ use cspine_store::{Move, Moved, Run, RunState, ShadowTally};
 use super::config::{Promote, RunArgs};
 use super::keeper::Keeper;
 use super::{Service, cycle};
-use crate::promotion::Verdict;
+use crate::promotion::{Decision, Verdict};
 
 /// What a shadow's answers say so far.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,7 +80,7 @@ fn judge(tally: &ShadowTally, config: &RunArgs) -> Judgement {
 /// Whether the gate could decide: a newest period that is too small wants a person.
 fn decided(run: &Run) -> bool {
     let verdict = run.verdict.clone().and_then(|verdict| serde_json::from_value::<Verdict>(verdict).ok());
-    verdict.is_some_and(|verdict| verdict.decides())
+    verdict.is_some_and(|verdict| verdict.decision == Decision::Passed)
 }
 
 async fn promote(service: &Service, keeper: &Keeper, run: &Run, challenger: Sha256, why: &str) -> Result<()> {
