@@ -1,0 +1,5 @@
+//! `cspine-trainer run` as a process, on a real Postgres and a folder for an object store.
+
+mod runs;
+mod site;
+mod trainers;
