@@ -40,6 +40,13 @@ pub struct PhantomsArgs {
     /// injured films: a network that still tells them apart has found a shortcut.
     #[arg(long)]
     pub blanked: bool,
+    /// What they are for, a column of the manifest as `models register --reference` reads it: training, validation or
+    /// evaluation
+    #[arg(long, value_name = "SET", value_parser = ["training", "validation", "evaluation"])]
+    pub set: Option<String>,
+    /// Where they were taken, a column of the manifest
+    #[arg(long, value_name = "SITE")]
+    pub site: Option<String>,
     /// What the films are written as.
     #[arg(long, value_enum, default_value_t = Format::Png)]
     pub format: Format,
@@ -124,9 +131,12 @@ pub fn run(args: &PhantomsArgs) -> anyhow::Result<()> {
         .collect::<anyhow::Result<Vec<String>>>()?;
     progress.finish_and_clear();
     // Last: a folder with a manifest is complete.
-    let header = "file,class,patient_key,level,kind,severity_mm,ambiguous,mask\n";
+    let mut text = "file,class,patient_key,level,kind,severity_mm,ambiguous,mask".to_owned();
+    for (column, _) in more(args) {
+        text += &format!(",{column}");
+    }
     let manifest = args.out.join("manifest.csv");
-    fs::write(&manifest, header.to_owned() + &lines.concat()).with_context(|| manifest.display().to_string())
+    fs::write(&manifest, text + "\n" + &lines.concat()).with_context(|| manifest.display().to_string())
 }
 
 /// The case of a place in the data set and its film.
@@ -184,8 +194,16 @@ fn write_case(args: &PhantomsArgs, case: &Case, film: &Film, i: usize) -> anyhow
     fs::write(&path, png8(film)?).with_context(|| path.display().to_string())?;
     let mut line = String::new();
     let (class, key, level, kind) = (case.class, &case.patient_key, &case.level, case.kind.as_str());
-    writeln!(line, "{file},{class},{key},{level},{kind},{:.2},{},{mask}", case.severity_mm, case.ambiguous)?;
-    Ok(line)
+    write!(line, "{file},{class},{key},{level},{kind},{:.2},{},{mask}", case.severity_mm, case.ambiguous)?;
+    for (_, value) in more(args) {
+        write!(line, ",{value}")?;
+    }
+    Ok(line + "\n")
+}
+
+/// Columns of the manifest that are asked for, each with what stands in it.
+fn more(args: &PhantomsArgs) -> impl Iterator<Item = (&'static str, &str)> {
+    [("site", &args.site), ("set", &args.set)].into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
 }
 
 fn png16(film: &Film) -> anyhow::Result<Vec<u8>> {

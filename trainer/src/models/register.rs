@@ -26,11 +26,11 @@ pub struct RegisterArgs {
     /// The object store
     #[command(flatten)]
     pub objects: ObjectArgs,
-    /// A manifest.csv, or the folder it lies in: images to replay beside new ones, and the frozen set that every challenger
-    /// is measured with. Its column `set` says which (training, validation, evaluation); without one they are dealt by
-    /// patient, for ever
+    /// A manifest.csv, or the folder it lies in; several times for several: images to replay beside new ones, and the frozen
+    /// set that every challenger is measured with. Its column `set` says which (training, validation, evaluation); without
+    /// one they are dealt by patient, for ever
     #[arg(long, value_name = "MANIFEST")]
-    pub reference: Option<PathBuf>,
+    pub reference: Vec<PathBuf>,
     /// Register it although its card says that it has collapsed: one answer to everything, a class never answered, or
     /// accuracy at the majority's share. Needs --by and --why, which are recorded
     #[arg(long, requires = "by", requires = "why")]
@@ -55,7 +55,7 @@ pub(super) async fn register(args: &RegisterArgs) -> Result<()> {
     let model = new_model(&bytes, &card, &by, forced, Some(key.to_string()))?;
     objects.put(&key, bytes).await?;
     println!("{}", sentence(&store.register_model(&model).await?)?);
-    if let Some(manifest) = &args.reference {
+    for manifest in &args.reference {
         println!("{}", reference::bring(&store, &objects, manifest, &by).await?);
     }
     Ok(())
