@@ -72,7 +72,7 @@ async fn champion(service: &Service, sha256: Sha256) -> Result<Champion> {
 async fn images(service: &Service, run: &Run, folder: &std::path::Path) -> Result<(Vec<Lesson>, Unused)> {
     let file = folder.join("images.json");
     let span = Span {
-        after: service.store.reviews_before(run.id).await?,
+        after: service.store.reviews_learnt_by(run.champion).await?,
         through: run.reviews_through,
         holdout: time::Duration::days(service.config.holdout_days.into()),
     };

@@ -47,6 +47,8 @@ struct Service {
     pool: Arc<rayon::ThreadPool>,
     /// When this trainer began: the schedule counts from here while there was no run.
     started: chrono::DateTime<chrono::Utc>,
+    /// The day whose drift was looked at last.
+    looked: std::sync::Mutex<Option<time::Date>>,
     stop: CancellationToken,
 }
 
@@ -65,6 +67,7 @@ pub async fn run(config: RunArgs, shutdown: impl Future<Output = ()>) -> Result<
         metrics: Arc::new(Metrics::new()),
         pool: Arc::new(pool),
         started: chrono::Utc::now(),
+        looked: std::sync::Mutex::default(),
         stop: CancellationToken::new(),
         config,
     };
