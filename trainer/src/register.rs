@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use cspine_nets::Classifier;
+use cspine_service::record::{caller, short_text};
 use cspine_store::{ModelRow, NewModel, Registration, Store, StoreOptions};
 use time::format_description::well_known::Rfc3339;
 
@@ -79,18 +80,4 @@ fn sentence(registration: &Registration) -> Result<String> {
     let forced = model.forced_reason.as_ref().map(|why| format!(", although it has collapsed: {why}"));
     let (name, network, by) = (model.sha256, &model.architecture, &model.registered_by);
     Ok(format!("{name} ({network}) {what} by {by} at {at}{}", forced.unwrap_or_default()))
-}
-
-/// As the database takes it.
-fn short_text(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("it is empty".to_owned()),
-        text if text.chars().count() > 512 => Err("at most 512 characters".to_owned()),
-        text => Ok(text.to_owned()),
-    }
-}
-
-/// Who calls, for the record, unless they say.
-fn caller() -> String {
-    std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "operator".into())
 }

@@ -3,6 +3,7 @@
 //! This crate is pure: no I/O, no AMQP, no SQL, no Candle.
 
 mod class;
+mod key;
 mod priority;
 mod reason;
 mod sha256;
@@ -10,6 +11,7 @@ mod uid;
 mod verdict;
 
 pub use class::Class;
+pub use key::{KeyError, ObjectKey};
 pub use priority::OrderPriority;
 pub use reason::Reason;
 pub use sha256::Sha256;
