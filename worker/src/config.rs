@@ -1,4 +1,4 @@
-//! Flags and environment variables.
+//! Flags and environment variables of the worker's own.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,27 +6,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use cspine_imaging::Limits;
 use cspine_nets::SaliencyMethod;
-use cspine_store::{Store, StoreOptions};
+use cspine_service::config::{DatabaseArgs, LimitArgs, ObjectArgs, duration};
 use cspine_wire::{Broker, Topology};
 
 use crate::alone::AloneLimits;
-use crate::objects::Objects;
-
-/// Where the database is.
-#[derive(Debug, Clone, Args)]
-pub struct DatabaseArgs {
-    /// Postgres, as postgres://user:password@host:port/database
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    pub database_url: String,
-    /// Connections to Postgres that this process may hold
-    #[arg(long, env = "CSPINE_DATABASE_CONNECTIONS", default_value_t = 8)]
-    pub database_connections: u32,
-    /// How long a statement may take before Postgres gives it up
-    #[arg(long, env = "CSPINE_STATEMENT_TIMEOUT", default_value = "15s", value_parser = duration)]
-    pub statement_timeout: Duration,
-}
 
 /// Where the broker is, and what is declared there.
 #[derive(Debug, Clone, Args)]
@@ -42,14 +26,6 @@ pub struct BrokerArgs {
     pub broker_timeout: Duration,
 }
 
-/// Where the images are.
-#[derive(Debug, Clone, Args)]
-pub struct ObjectArgs {
-    /// The object store: file:///folder or s3://bucket/prefix (with AWS_… variables)
-    #[arg(long, env = "CSPINE_STORE_URL")]
-    pub store_url: String,
-}
-
 /// The model.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
@@ -58,24 +34,9 @@ pub struct ModelArgs {
     pub model: PathBuf,
 }
 
-/// What an image may ask for.
+/// What is done with images of unknown scope.
 #[derive(Debug, Clone, Args)]
-pub struct LimitArgs {
-    /// Bytes of a file
-    #[arg(long, env = "CSPINE_MAX_BYTES", default_value_t = Limits::default().max_bytes)]
-    pub max_bytes: u64,
-    /// Pixels in a row
-    #[arg(long, env = "CSPINE_MAX_WIDTH", default_value_t = Limits::default().max_width)]
-    pub max_width: u32,
-    /// Rows
-    #[arg(long, env = "CSPINE_MAX_HEIGHT", default_value_t = Limits::default().max_height)]
-    pub max_height: u32,
-    /// Pixels of all frames together
-    #[arg(long, env = "CSPINE_MAX_PIXELS", default_value_t = Limits::default().max_pixels)]
-    pub max_pixels: u64,
-    /// Bytes that decoding may hold at once
-    #[arg(long, env = "CSPINE_MAX_MEMORY", default_value_t = Limits::default().max_memory)]
-    pub max_memory: u64,
+pub struct ScopeArgs {
     /// What to do with an image whose scope nothing confirms: score it and mark it, or leave it unscored
     #[arg(long, env = "CSPINE_SCOPE", default_value = "lenient", value_parser = ["lenient", "strict"])]
     pub scope: String,
@@ -99,6 +60,9 @@ pub struct RunArgs {
     #[command(flatten)]
     /// Limits on images
     pub limits: LimitArgs,
+    #[command(flatten)]
+    /// Scope
+    pub scope: ScopeArgs,
     /// Where /healthz, /readyz and /metrics are served; port 0 takes a free one
     #[arg(long, env = "CSPINE_ADMIN_ADDR", default_value = "127.0.0.1:9180")]
     pub admin_addr: SocketAddr,
@@ -156,21 +120,6 @@ pub struct RunArgs {
     pub alone_program: Option<PathBuf>,
 }
 
-impl DatabaseArgs {
-    /// The store; connects when first needed.
-    ///
-    /// # Errors
-    /// The URL is none.
-    pub fn store(&self) -> anyhow::Result<Store> {
-        let options = StoreOptions {
-            max_connections: self.database_connections,
-            statement_timeout: self.statement_timeout,
-            ..StoreOptions::default()
-        };
-        Store::connect_lazy(&self.database_url, &options).context("--database-url")
-    }
-}
-
 impl BrokerArgs {
     /// The broker with this retry ladder and delivery limit; does not connect.
     ///
@@ -187,30 +136,9 @@ impl BrokerArgs {
     }
 }
 
-impl ObjectArgs {
-    /// The object store.
-    ///
-    /// # Errors
-    /// The URL is none of ours.
-    pub fn open(&self, limits: &LimitArgs) -> anyhow::Result<Objects> {
-        Objects::open(&self.store_url, limits.max_bytes).context("--store-url")
-    }
-}
-
-impl LimitArgs {
-    /// As the decoder takes them.
-    pub fn limits(&self) -> Limits {
-        Limits {
-            max_bytes: self.max_bytes,
-            max_width: self.max_width,
-            max_height: self.max_height,
-            max_pixels: self.max_pixels,
-            max_memory: self.max_memory,
-        }
-    }
-
+impl ScopeArgs {
     /// Whether unconfirmed scope is left unscored.
-    pub fn strict_scope(&self) -> bool {
+    pub fn strict(&self) -> bool {
         self.scope == "strict"
     }
 }
@@ -219,36 +147,5 @@ impl RunArgs {
     /// Bounds on decoding alone.
     pub fn alone(&self) -> AloneLimits {
         AloneLimits { memory_bytes: self.alone_memory, cpu: self.alone_cpu, wall: self.alone_wall }
-    }
-}
-
-/// `200ms`, `5s`, `15m`, `1h`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "a whole number with ms, s, m or h, such as 500ms or 15m".to_owned();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
-    let unit = match &text[digits..] {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(wrong()),
-    };
-    Ok(Duration::from_millis(number.saturating_mul(unit)))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::duration;
-
-    #[test]
-    fn durations_have_a_unit() {
-        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
-        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
-        for bad in ["", "5", "s", "-5s", "5 s", "1.5s", "5d"] {
-            assert!(duration(bad).is_err(), "{bad}");
-        }
     }
 }

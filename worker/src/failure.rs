@@ -1,8 +1,9 @@
 //! What can go wrong with a message, and what then becomes of it.
 
 use cspine_domain::Reason;
-use cspine_imaging::DecodeError;
+use cspine_imaging::{DecodeError, Limit};
 use cspine_nets::ModelError;
+use cspine_service::ObjectError;
 use cspine_store::StoreError;
 use cspine_wire::{EventError, WireError};
 
@@ -67,6 +68,17 @@ pub enum Failure {
     /// The worker stops, and could not finish this one.
     #[error("stopping")]
     Stopping,
+}
+
+impl From<ObjectError> for Failure {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Missing => Failure::ObjectMissing,
+            ObjectError::Short { expected, found } => Failure::ObjectShort { expected, found },
+            ObjectError::TooLarge(_) => DecodeError::OverLimit(Limit::Bytes).into(),
+            ObjectError::Away(why) => Failure::Objects(why),
+        }
+    }
 }
 
 /// What others provide and what may be away.
@@ -137,6 +149,7 @@ mod tests {
     use cspine_domain::Reason;
     use cspine_imaging::{DecodeError, Limit, MediaType};
     use cspine_nets::ModelError;
+    use cspine_service::ObjectError;
     use cspine_wire::{AnyEvent, WireError};
 
     use super::Disposition::{GiveBack, Hold, Park, Retry};
@@ -146,8 +159,8 @@ mod tests {
     fn the_designs_table_of_failures_is_what_happens() {
         let event = |body: &[u8]| Failure::Event(AnyEvent::parse(body).unwrap_err());
         let table = [
-            (Failure::ObjectMissing, Retry(Reason::ObjectMissing)),
-            (Failure::ObjectShort { expected: 2, found: 1 }, Retry(Reason::ObjectShort)),
+            (ObjectError::Missing.into(), Retry(Reason::ObjectMissing)),
+            (ObjectError::Short { expected: 2, found: 1 }.into(), Retry(Reason::ObjectShort)),
             (Failure::UnknownStudy, Retry(Reason::UnknownStudy)),
             (Failure::HashMismatch, Park(Reason::HashMismatch)),
             (DecodeError::Malformed(MediaType::Png, "").into(), Park(Reason::Undecodable)),
@@ -158,7 +171,8 @@ mod tests {
             (ModelError::NotFinite.into(), Park(Reason::NotFinite)),
             (Failure::Alone { reason: Reason::Poison, detail: String::new() }, Park(Reason::Poison)),
             (WireError::Timeout.into(), Hold(Dependency::RabbitMq)),
-            (Failure::Objects(String::new()), Hold(Dependency::ObjectStore)),
+            (ObjectError::TooLarge(9).into(), Park(Reason::OverLimit)),
+            (ObjectError::Away(String::new()).into(), Hold(Dependency::ObjectStore)),
             (Failure::Panicked, GiveBack),
         ];
         for (failure, expected) in table {

@@ -141,7 +141,7 @@ async fn answer(
     if already_answered(service, event).await? {
         return Ok(Done::AlreadyAnswered);
     }
-    let bytes = fetch(service, event).await?;
+    let bytes = fetch(service, event, worker.network.rules.limits.max_bytes).await?;
     let assessment = work(service, worker, delivery, event, bytes).await?;
     commit(service, &worker.network, event, assessment).await.map(Done::Answered)
 }
@@ -156,10 +156,10 @@ async fn already_answered(service: &Service, event: &Event<ImageArrived>) -> Res
         .await
 }
 
-async fn fetch(service: &Service, event: &Event<ImageArrived>) -> Result<Vec<u8>, Failure> {
+async fn fetch(service: &Service, event: &Event<ImageArrived>, max_bytes: u64) -> Result<Vec<u8>, Failure> {
     let fetched = service.hold(|| {
         let (objects, image) = (service.objects.clone(), event.data.image.clone());
-        async move { objects.get(&image).await }
+        async move { Ok(objects.get(&image.key, max_bytes, image.size_bytes).await?) }
     });
     service.metrics.timed("fetch", fetched).await
 }

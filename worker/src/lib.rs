@@ -15,14 +15,11 @@ pub mod config;
 pub mod failure;
 pub mod run;
 
-mod admin;
 mod arrival;
 mod assess;
 mod attention;
-mod health;
 mod lane;
 mod metrics;
-mod objects;
 mod prepare;
 mod registration;
 mod relay;

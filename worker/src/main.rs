@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use cspine_service::config::DatabaseArgs;
+use cspine_service::logs::{self, Reader};
+use cspine_service::signals::asked_to_stop;
 use cspine_worker::commands::{classify, migrate, overlay, parked, study, submit, worklist};
-use cspine_worker::config::{DatabaseArgs, RunArgs};
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use cspine_worker::config::RunArgs;
 
 /// Reads cervical-spine radiographs as they arrive and moves suspected injuries up the reading list
 #[derive(Debug, Parser)]
@@ -48,7 +49,10 @@ fn main() -> anyhow::Result<ExitCode> {
         cspine_worker::alone::run_child()?;
         return Ok(ExitCode::SUCCESS);
     }
-    start_logging(matches!(command, Command::Run(_)));
+    match command {
+        Command::Run(_) => logs::start(Reader::Machine, "info,lapin=off,sqlx=warn"),
+        _ => logs::start(Reader::Person, "warn,cspine_worker=info,lapin=off"),
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(execute(command));
     // What ignored the shutdown's deadline does not keep the process.
@@ -72,20 +76,4 @@ async fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::DecodeAlone => unreachable!("handled before the runtime"),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// JSON for the service, whose logs machines read; text for commands. `RUST_LOG` chooses what is said.
-fn start_logging(service: bool) {
-    let quiet = if service { "info,lapin=off,sqlx=warn" } else { "warn,cspine_worker=info,lapin=off" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    if service { logs.json().flatten_event(true).init() } else { logs.without_time().with_target(false).init() }
-}
-
-async fn asked_to_stop() {
-    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be listened for");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
 }

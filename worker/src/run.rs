@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use cspine_service::{Health, admin};
 use cspine_wire::{Backoff, Consumer, ConsumerOptions, Delivery, Lane, LinkState, Publisher, Queue};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -13,13 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::RunArgs;
 use crate::failure::Failure;
-use crate::health::Health;
 use crate::lane::{Network, Worker};
 use crate::metrics::Metrics;
 use crate::prepare::Rules;
 use crate::service::Service;
 use crate::slots::Slots;
-use crate::{admin, assess, attention, lane, registration, relay};
+use crate::{assess, attention, lane, registration, relay};
 
 /// How often the database's gauges are read.
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
@@ -36,6 +36,7 @@ pub async fn run(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::R
     let listener = TcpListener::bind(args.admin_addr).await.context("--admin-addr")?;
     tracing::info!(admin_addr = %listener.local_addr()?, "starting");
     let (health, metrics) = (service.health.clone(), service.metrics.clone());
+    let metrics: admin::Metrics = Arc::new(move || metrics.encode());
     let (stop, admin_stop) = (service.stop.clone(), CancellationToken::new());
     let admin = tokio::spawn(admin::serve(listener, health, metrics, admin_stop.clone()));
 
@@ -60,7 +61,7 @@ fn service(args: &RunArgs) -> anyhow::Result<Service> {
     Ok(Service {
         store: args.database.store()?,
         publisher: Arc::new(Publisher::new(broker)),
-        objects: args.objects.open(&args.limits)?,
+        objects: args.objects.open()?,
         health: Arc::new(Health::starting(&["rabbitmq", "postgres", "model", "object_store"])),
         metrics: Arc::new(Metrics::new()),
         outbox: Arc::new(Notify::new()),
@@ -153,7 +154,7 @@ fn network(
         rules: Rules {
             preprocessing: classifier.card().preprocessing.clone(),
             limits: args.limits.limits(),
-            strict_scope: args.limits.strict_scope(),
+            strict_scope: args.scope.strict(),
         },
         classifier,
         saliency: args.saliency,

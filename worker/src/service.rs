@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cspine_service::{Health, Objects};
 use cspine_store::Store;
 use cspine_wire::{Backoff, Delivery, Message, Published, Publisher};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Dependency, Disposition, Failure};
-use crate::health::Health;
 use crate::metrics::Metrics;
-use crate::objects::Objects;
 
 /// The shared parts. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 //! This crate is pure: no I/O, no AMQP, no SQL, no Candle.
 
 mod class;
+mod key;
 mod label;
 mod priority;
 mod reason;
@@ -11,6 +12,7 @@ mod uid;
 mod verdict;
 
 pub use class::Class;
+pub use key::{KeyError, ObjectKey};
 pub use label::{ConfirmationSource, Label};
 pub use priority::OrderPriority;
 pub use reason::Reason;

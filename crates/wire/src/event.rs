@@ -1,12 +1,12 @@
 //! The envelope: CloudEvents 1.0, structured JSON.
 
-use cspine_domain::Reason;
+use cspine_domain::{KeyError, Reason};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::fields::Fields;
-use crate::{FindingCreated, ImageArrived, ImageConfirmed, KeyError, ModelDrifted, StudyReprioritised, StudyStatus};
+use crate::{FindingCreated, ImageArrived, ImageConfirmed, ModelDrifted, StudyReprioritised, StudyStatus};
 
 /// The longest event, in bytes. Events carry references, never pixels.
 pub const EVENT_BYTES_MAX: usize = 64 * 1024;

@@ -1,13 +1,13 @@
 //! The events that others send us.
 
-use cspine_domain::{ConfirmationSource, Label, OrderPriority, Sha256, Uid};
+use cspine_domain::{ConfirmationSource, Label, ObjectKey, OrderPriority, Sha256, Uid};
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
+use crate::Lane;
 use crate::event::{EventError, EventKind, Payload};
 use crate::fields::{Fields, rfc3339};
 use crate::words::words;
-use crate::{Lane, ObjectKey};
 
 /// The longest image that an event may declare: what JSON can say exactly.
 const SIZE_BYTES_MAX: i64 = (1 << 53) - 1;

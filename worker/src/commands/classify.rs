@@ -8,11 +8,12 @@ use clap::Args;
 use cspine_domain::Verdict;
 use cspine_imaging::{encode_png, overlay};
 use cspine_nets::{Classifier, SaliencyMethod};
+use cspine_service::config::LimitArgs;
 use serde_json::{Value, json};
 
 use super::{print_json, print_line};
 use crate::assess::{self, Assessment, assess};
-use crate::config::{LimitArgs, ModelArgs};
+use crate::config::{ModelArgs, ScopeArgs};
 use crate::prepare::{Declared, Rules, prepare};
 
 /// `cspine-worker classify`
@@ -24,6 +25,9 @@ pub struct ClassifyArgs {
     #[command(flatten)]
     /// Limits on images
     pub limits: LimitArgs,
+    #[command(flatten)]
+    /// Scope
+    pub scope: ScopeArgs,
     /// DICOM, PNG, JPEG or TIFF files
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
@@ -86,7 +90,7 @@ fn answer(args: &ClassifyArgs, classifier: &Classifier, file: &Path, number: usi
     let rules = Rules {
         preprocessing: classifier.card().preprocessing.clone(),
         limits: args.limits.limits(),
-        strict_scope: args.limits.strict_scope(),
+        strict_scope: args.scope.strict(),
     };
     let begin = Instant::now();
     let prepared = prepare(&bytes, &Declared::default(), &rules)?;

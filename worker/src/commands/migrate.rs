@@ -1,8 +1,7 @@
 //! `cspine-worker migrate`: brings the schema to this version.
 
+use cspine_service::config::DatabaseArgs;
 use cspine_wire::Backoff;
-
-use crate::config::DatabaseArgs;
 
 /// Waits for Postgres, then migrates.
 ///

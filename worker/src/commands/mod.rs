@@ -22,8 +22,3 @@ fn print_line(line: &str) -> anyhow::Result<()> {
         written => Ok(written?),
     }
 }
-
-/// Who calls, for the record, unless they say.
-fn caller() -> String {
-    std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "operator".into())
-}

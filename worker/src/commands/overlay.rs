@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use cspine_domain::Uid;
+use cspine_domain::{Sha256, Uid};
 use cspine_imaging::{Heatmap, Preprocessing, decode, encode_png, overlay};
+use cspine_service::Objects;
+use cspine_service::config::{DatabaseArgs, LimitArgs, ObjectArgs};
 use cspine_store::StudyImage;
-use cspine_wire::ImageObject;
 use serde_json::json;
 
 use super::print_json;
 use crate::assess;
-use crate::config::{DatabaseArgs, LimitArgs, ModelArgs, ObjectArgs};
-use crate::objects::Objects;
+use crate::config::ModelArgs;
 
 /// `cspine-worker overlay`
 #[derive(Debug, Clone, Args)]
@@ -44,7 +44,7 @@ pub struct OverlayArgs {
 pub async fn compose(args: &OverlayArgs) -> anyhow::Result<()> {
     let images = args.database.store()?.study_images(&args.study).await?;
     anyhow::ensure!(!images.is_empty(), "no images of that study");
-    let (objects, model) = (args.objects.open(&args.limits)?, args.model.model.clone());
+    let (objects, model) = (args.objects.open()?, args.model.model.clone());
     let classifier = tokio::task::spawn_blocking(move || assess::load(&model)).await??;
     std::fs::create_dir_all(&args.out)?;
     for image in &images {
@@ -79,10 +79,8 @@ async fn draw(
     heatmap: &[u8],
     preprocessing: &Preprocessing,
 ) -> anyhow::Result<Vec<u8>> {
-    let (key, media_type) = (image.object_key.parse()?, image.media_type.clone());
-    let object = ImageObject { key, media_type, sha256: image.content, size_bytes: None };
-    let bytes = objects.get(&object).await?;
-    anyhow::ensure!(cspine_domain::Sha256::of(&bytes) == image.content, "the object is not the one that was scored");
+    let bytes = objects.get(&image.object_key.parse()?, args.limits.max_bytes, None).await?;
+    anyhow::ensure!(Sha256::of(&bytes) == image.content, "the object is not the one that was scored");
     let radiograph = decode(&bytes, None, &args.limits.limits())?;
     Ok(encode_png(&overlay(&radiograph, &Heatmap::from_png(heatmap)?, preprocessing)?)?)
 }

@@ -1,12 +1,13 @@
 //! `cspine-worker parked list|resend|dismiss`: what a person must look at.
 
 use clap::{Args, Subcommand};
+use cspine_service::config::DatabaseArgs;
+use cspine_service::record::caller;
 use cspine_store::ParkedRow;
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
-use super::{caller, print_json, print_line};
-use crate::config::DatabaseArgs;
+use super::{print_json, print_line};
 
 /// `cspine-worker parked`
 #[derive(Debug, Clone, Args)]

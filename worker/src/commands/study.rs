@@ -2,10 +2,11 @@
 
 use clap::{Args, ValueEnum};
 use cspine_domain::Uid;
+use cspine_service::config::DatabaseArgs;
+use cspine_service::record::caller;
 use cspine_store::{StateChange, StateChanged, StudyState};
 
-use super::{caller, print_line};
-use crate::config::DatabaseArgs;
+use super::print_line;
 
 /// `cspine-worker study`
 #[derive(Debug, Clone, Args)]

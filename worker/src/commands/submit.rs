@@ -7,13 +7,14 @@ use anyhow::Context as _;
 use clap::Args;
 use cspine_domain::{OrderPriority, Sha256, Uid};
 use cspine_imaging::{Header, MediaType, decode, sniff};
+use cspine_service::Objects;
+use cspine_service::config::{LimitArgs, ObjectArgs};
 use cspine_wire::{Event, ImageArrived, ImageObject, Message, Published, Publisher};
 use serde_json::json;
 use time::OffsetDateTime;
 
 use super::print_json;
-use crate::config::{BrokerArgs, LimitArgs, ObjectArgs};
-use crate::objects::Objects;
+use crate::config::BrokerArgs;
 
 /// `cspine-worker submit`
 #[derive(Debug, Clone, Args)]
@@ -67,7 +68,7 @@ pub struct SubmitArgs {
 /// # Errors
 /// A file cannot be read or stored, or its event was not confirmed.
 pub async fn submit(args: &SubmitArgs) -> anyhow::Result<()> {
-    let objects = args.objects.open(&args.limits)?;
+    let objects = args.objects.open()?;
     // Whoever only publishes leaves the retry ladder to the workers.
     let broker = args.broker.broker(&[], cspine_wire::Topology::default().delivery_limit)?;
     let publisher = Publisher::new(broker);

@@ -1,12 +1,12 @@
 //! `cspine-worker worklist`: the list as it stands.
 
 use clap::Args;
+use cspine_service::config::DatabaseArgs;
 use cspine_store::WorklistRow;
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
 use super::{print_json, print_line};
-use crate::config::DatabaseArgs;
 
 /// `cspine-worker worklist`
 #[derive(Debug, Clone, Args)]

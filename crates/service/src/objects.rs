@@ -1,11 +1,10 @@
-//! The object store: images by key, on a file system or in a bucket.
+//! The object store: images and models by key, on a file system or in a bucket.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use cspine_imaging::{DecodeError, Limit};
-use cspine_wire::{ImageObject, ObjectKey};
+use cspine_domain::ObjectKey;
 use futures_util::TryStreamExt as _;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -13,30 +12,49 @@ use object_store::prefix::PrefixStore;
 use object_store::{Error, GetResult, ObjectStore, ObjectStoreExt as _, PutPayload};
 use url::Url;
 
-use crate::failure::Failure;
-
 /// An object store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
     /// The folder of a `file://` store: with it gone, every object seems missing.
     root: Option<PathBuf>,
-    max_bytes: u64,
+}
+
+/// Why an object could not be read. No text has its key, which a site may have made from a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ObjectError {
+    /// It is not there, or cannot be read while the store itself can.
+    #[error("no object under this key")]
+    Missing,
+    /// It is there in part.
+    #[error("the object has {found} bytes of {expected}")]
+    Short {
+        /// What it should have.
+        expected: u64,
+        /// What is there.
+        found: u64,
+    },
+    /// It is longer than may be read.
+    #[error("the object has {0} bytes, which is too many")]
+    TooLarge(u64),
+    /// The store itself is away: not the object's matter.
+    #[error("{0}")]
+    Away(String),
 }
 
 impl Objects {
     /// Opens `file:///folder` or `s3://bucket/prefix` (credentials and endpoint from `AWS_…`). It does not have to be
-    /// reachable yet. Objects over `max_bytes` are not read.
+    /// reachable yet.
     ///
     /// # Errors
     /// The URL is none, or of another scheme.
-    pub fn open(url: &str, max_bytes: u64) -> anyhow::Result<Self> {
+    pub fn open(url: &str) -> anyhow::Result<Self> {
         let url = Url::parse(url).context("the object store's URL")?;
         if url.scheme() == "file" {
             let root = url.to_file_path().ok().context("a file:// URL needs an absolute path")?;
             let path = Path::from_absolute_path(&root).context("the object store's folder")?;
             let files = LocalFileSystem::new().with_fsync(true);
-            return Ok(Self { store: Arc::new(PrefixStore::new(files, path)), root: Some(root), max_bytes });
+            return Ok(Self { store: Arc::new(PrefixStore::new(files, path)), root: Some(root) });
         }
         anyhow::ensure!(url.scheme() == "s3", "the object store's URL begins with file:// or s3://");
         #[cfg(feature = "s3")]
@@ -46,30 +64,30 @@ impl Objects {
         let lower_case = environment.map(|(name, value)| (name.to_ascii_lowercase(), value));
         let (bucket, prefix) =
             object_store::parse_url_opts(&url, lower_case).context("s3:// needs a build with the feature s3")?;
-        Ok(Self { store: Arc::new(PrefixStore::new(bucket, prefix)), root: None, max_bytes })
+        Ok(Self { store: Arc::new(PrefixStore::new(bucket, prefix)), root: None })
     }
 
-    /// Reads an object whole. Its hash is not checked here.
+    /// Reads an object of at most `max_bytes` whole; `expected` bytes where they are known. Its hash is not checked here.
     ///
     /// # Errors
-    /// [`Failure`]: missing, short, over the limit, or the store is away.
-    pub async fn get(&self, object: &ImageObject) -> Result<Vec<u8>, Failure> {
-        let path = path(&object.key)?;
-        match self.store.get(&path).await {
-            Ok(found) => self.read(found, object.size_bytes).await,
-            Err(error) => Err(self.judge(&error).await),
-        }
-    }
-
-    async fn read(&self, found: GetResult, expected: Option<u64>) -> Result<Vec<u8>, Failure> {
+    /// [`ObjectError`]: missing, short, too large, or the store is away.
+    pub async fn get(&self, key: &ObjectKey, max_bytes: u64, expected: Option<u64>) -> Result<Vec<u8>, ObjectError> {
+        let found = match self.store.get(&path(key)?).await {
+            Ok(found) => found,
+            Err(error) => return Err(self.judge(&error).await),
+        };
         let size = found.meta.size;
-        if size > self.max_bytes {
-            return Err(DecodeError::OverLimit(Limit::Bytes).into());
+        if size > max_bytes {
+            return Err(ObjectError::TooLarge(size));
         }
         if let Some(expected) = expected.filter(|expected| size < *expected) {
-            return Err(Failure::ObjectShort { expected, found: size });
+            return Err(ObjectError::Short { expected, found: size });
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        self.read(found).await
+    }
+
+    async fn read(&self, found: GetResult) -> Result<Vec<u8>, ObjectError> {
+        let mut bytes = Vec::with_capacity(usize::try_from(found.meta.size).unwrap_or(0));
         let mut parts = found.into_stream();
         loop {
             match parts.try_next().await {
@@ -82,10 +100,10 @@ impl Objects {
 
     /// An object that cannot be read is the object's matter only while the store itself answers; else one bad key could
     /// hold everything up, or an unmounted store send everything down the retry ladder.
-    async fn judge(&self, error: &Error) -> Failure {
+    async fn judge(&self, error: &Error) -> ObjectError {
         match self.probe().await {
-            Ok(()) => Failure::ObjectMissing,
-            Err(why) => Failure::Objects(format!("{why} ({})", kind(error))),
+            Ok(()) => ObjectError::Missing,
+            Err(why) => ObjectError::Away(format!("{why} ({})", kind(error))),
         }
     }
 
@@ -115,9 +133,9 @@ impl Objects {
     }
 }
 
-fn path(key: &ObjectKey) -> Result<Path, Failure> {
-    // Keys are checked when their event is read; what this store still cannot name is not there.
-    Path::parse(key.as_str()).map_err(|_| Failure::ObjectMissing)
+fn path(key: &ObjectKey) -> Result<Path, ObjectError> {
+    // Keys are checked when they are read; what this store still cannot name is not there.
+    Path::parse(key.as_str()).map_err(|_| ObjectError::Missing)
 }
 
 /// Without the path, which a site may have made from a name.
@@ -132,10 +150,7 @@ fn kind(error: &Error) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use cspine_domain::Sha256;
-    use cspine_wire::ImageObject;
-
-    use super::{Failure, Objects};
+    use super::{ObjectError, Objects};
 
     struct Folder(std::path::PathBuf);
 
@@ -146,7 +161,7 @@ mod tests {
             Self(path)
         }
         fn open(&self) -> Objects {
-            Objects::open(&format!("file://{}", self.0.display()), 8).unwrap()
+            Objects::open(&format!("file://{}", self.0.display())).unwrap()
         }
     }
 
@@ -156,9 +171,8 @@ mod tests {
         }
     }
 
-    fn object(key: &str, size_bytes: Option<u64>) -> ImageObject {
-        let (key, sha256) = (key.parse().unwrap(), Sha256::of(b""));
-        ImageObject { key, media_type: "image/png".into(), sha256, size_bytes }
+    async fn get(objects: &Objects, key: &str, expected: Option<u64>) -> Result<Vec<u8>, ObjectError> {
+        objects.get(&key.parse().unwrap(), 8, expected).await
     }
 
     #[tokio::test]
@@ -166,13 +180,11 @@ mod tests {
         let folder = Folder::new("named");
         let objects = folder.open();
         objects.put(&"a/b.png".parse().unwrap(), b"12345".to_vec()).await.unwrap();
-        assert_eq!(objects.get(&object("a/b.png", Some(5))).await.unwrap(), b"12345");
-        let short = objects.get(&object("a/b.png", Some(6))).await;
-        assert!(matches!(short, Err(Failure::ObjectShort { expected: 6, found: 5 })));
-        let missing = objects.get(&object("a/c.png", None)).await;
-        assert!(matches!(missing, Err(Failure::ObjectMissing)));
+        assert_eq!(get(&objects, "a/b.png", Some(5)).await.unwrap(), b"12345");
+        assert_eq!(get(&objects, "a/b.png", Some(6)).await, Err(ObjectError::Short { expected: 6, found: 5 }));
+        assert_eq!(get(&objects, "a/c.png", None).await, Err(ObjectError::Missing));
         objects.put(&"long.png".parse().unwrap(), vec![0; 9]).await.unwrap();
-        assert!(matches!(objects.get(&object("long.png", None)).await, Err(Failure::Decode(_))));
+        assert_eq!(get(&objects, "long.png", None).await, Err(ObjectError::TooLarge(9)));
     }
 
     #[tokio::test]
@@ -181,7 +193,7 @@ mod tests {
         let objects = folder.open();
         objects.put(&"a/b.png".parse().unwrap(), b"12345".to_vec()).await.unwrap();
         for key in ["a", &"x".repeat(1000)] {
-            assert!(matches!(objects.get(&object(key, None)).await, Err(Failure::ObjectMissing)), "{key:.10}");
+            assert_eq!(get(&objects, key, None).await, Err(ObjectError::Missing), "{key:.10}");
         }
     }
 
@@ -190,6 +202,6 @@ mod tests {
         let folder = Folder::new("gone");
         let objects = folder.open();
         std::fs::remove_dir_all(&folder.0).unwrap();
-        assert!(matches!(objects.get(&object("a.png", None)).await, Err(Failure::Objects(_))));
+        assert!(matches!(get(&objects, "a.png", None).await, Err(ObjectError::Away(_))));
     }
 }

@@ -10,13 +10,15 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::health::Health;
-use crate::metrics::Metrics;
+use crate::Health;
+
+/// Gives the service's metrics as OpenMetrics text.
+pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 #[derive(Clone)]
 struct Shown {
     health: Arc<Health>,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
 }
 
 /// Serves until stopped.
@@ -26,7 +28,7 @@ struct Shown {
 pub async fn serve(
     listener: TcpListener,
     health: Arc<Health>,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let routes = axum::Router::new()
@@ -38,11 +40,11 @@ pub async fn serve(
 }
 
 async fn readyz(State(shown): State<Shown>) -> impl IntoResponse {
-    let missing = shown.health.missing();
+    let (missing, faults) = (shown.health.missing(), shown.health.faults());
     let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": missing.is_empty(), "missing": missing })))
+    (status, Json(json!({ "ready": missing.is_empty(), "missing": missing, "faults": faults })))
 }
 
 async fn metrics_text(State(shown): State<Shown>) -> impl IntoResponse {
-    ([("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], shown.metrics.encode())
+    ([("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], (shown.metrics)())
 }
