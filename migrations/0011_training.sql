@@ -44,6 +44,15 @@ create table training_log (
 );
 create index training_log_of_a_run on training_log (run_id, id);
 
+-- Runs that people ask for, whatever is due.
+create table training_requests (
+    id           bigint generated always as identity primary key,
+    requested_by short_text not null,
+    why          short_text not null,
+    requested_at timestamptz not null default now(),
+    taken_at     timestamptz
+);
+
 -- A chain: each link names the hash of the one before it, so that none can be changed or left out unseen.
 create table evidence (
     id            bigint generated always as identity primary key,

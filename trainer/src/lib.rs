@@ -4,6 +4,7 @@ mod augment;
 pub mod compare;
 mod database;
 pub mod dataset;
+pub mod drift;
 pub mod evaluate;
 pub mod explain;
 pub mod fit;

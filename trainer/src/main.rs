@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 use cspine_service::logs;
 use cspine_service::signals::asked_to_stop;
 use cspine_trainer::{
-    compare, evaluate, explain, fit, gate, import, labels, models, phantoms, pretrain, reproduce, resolution, runs, service,
+    compare, drift, evaluate, explain, fit, gate, import, labels, models, phantoms, pretrain, reproduce, resolution,
+    runs, service,
 };
 
 #[derive(Parser)]
@@ -18,6 +19,8 @@ struct Cli {
 enum Command {
     /// Compare readers, networks or people, on the same images
     Compare(compare::CompareArgs),
+    /// Measure how far a day's images have drifted from the champion's first
+    Drift(drift::DriftArgs),
     /// Measure a model on labelled images
     Evaluate(evaluate::EvaluateArgs),
     /// Test a model's saliency maps on images with masks of the injuries
@@ -54,6 +57,7 @@ fn main() -> anyhow::Result<()> {
     unsafe { cspine_nets::keep_candle_to_one_thread() };
     match Cli::parse().command {
         Command::Compare(args) => compare::run(&args),
+        Command::Drift(args) => drift::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Fit(args) => fit::run(&args),

@@ -147,6 +147,13 @@ impl Store {
         Ok(dealt.rows_affected())
     }
 
+    /// The side of a patient: the one that was dealt, or that is going to be.
+    pub async fn set_of(&self, patient: &str) -> Result<LearningSet, StoreError> {
+        let row =
+            sqlx::query("select coalesce((select set from patient_sets where patient = $1), drawn_set($1)) as set");
+        Ok(parsed(&row.bind(patient).fetch_one(&self.pool).await?, "set")?)
+    }
+
     /// Every labelled image that is here, by what had been said up to a review, ordered by content. Patients, merges and
     /// images are those of now.
     pub async fn labelled_images(&self, through: i64) -> Result<Vec<LabelledImage>, StoreError> {

@@ -7,8 +7,7 @@ use cspine_trainer::promotion::{Decision, Verdict};
 use crate::site::Site;
 
 /// So few images decide nothing: what they are measured by is asked of larger sets elsewhere.
-const LENIENT: [&str; 8] =
-    ["--margin", "1", "--margin-class", "1", "--margin-site", "1", "--margin-calibration", "1"];
+const LENIENT: [&str; 8] = ["--margin", "1", "--margin-class", "1", "--margin-site", "1", "--margin-calibration", "1"];
 
 #[tokio::test]
 async fn enough_labels_make_a_challenger_that_is_tried_as_a_shadow_and_leaves_report_and_evidence() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use cspine_domain::{Class, ConfirmationSource, Label, OrderPriority, Sha256, Uid};
 use cspine_nets::Checkpoint;
 use cspine_phantom::{Case, Preset};
-use cspine_store::{Arrival, NewReview, Run, RunState};
+use cspine_store::{Arrival, LearningSet, NewReview, Run, RunState};
 use cspine_tests::database::Database;
 use cspine_tests::wait;
 use image::{ImageBuffer, Luma};
@@ -42,12 +42,13 @@ impl Site {
         for i in 0..33u64 {
             let (class, set) = (Class::ALL[i as usize % 3], ["training", "validation", "evaluation"]);
             let set = set[usize::from(i >= 12) + usize::from(i >= 21)];
-            std::fs::write(reference.join(format!("{i}.png")), png(7_000 + i, *&class)).unwrap();
+            std::fs::write(reference.join(format!("{i}.png")), png(7_000 + i, class)).unwrap();
             manifest += &format!("{i}.png,{class},reference-{i},ed-{},{set}\n", i % 2);
         }
         std::fs::write(reference.join("manifest.csv"), manifest).unwrap();
         let model = site.path("champion.safetensors");
-        let registered = ["models", "register", "--model", text(&model), "--reference", text(&reference), "--by", "test"];
+        let registered =
+            ["models", "register", "--model", text(&model), "--reference", text(&reference), "--by", "test"];
         assert!(site.run(&registered).0, "{}", site.run(&registered).1);
         let promoted = ["models", "promote", &site.champion.to_string(), "--why", "the first", "--by", "test"];
         assert!(site.run(&promoted).0, "{}", site.run(&promoted).1);
@@ -83,7 +84,7 @@ impl Site {
         for i in 0.. {
             let class = Class::ALL[made as usize % 3];
             let patient = format!("hmac-sha256:{i:064x}");
-            if self.set_of(&patient).await != "training" {
+            if self.db.store.set_of(&patient).await.unwrap() != LearningSet::Training {
                 continue;
             }
             self.one(8_000 + i, class, called(class), &patient).await;
@@ -92,10 +93,6 @@ impl Site {
                 return;
             }
         }
-    }
-
-    async fn set_of(&self, patient: &str) -> String {
-        sqlx::query_scalar("select drawn_set($1)").bind(patient).fetch_one(self.db.store.pool()).await.unwrap()
     }
 
     async fn one(&self, seed: u64, class: Class, called: Class, patient: &str) {

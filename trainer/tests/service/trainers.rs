@@ -5,18 +5,8 @@ use cspine_tests::wait;
 
 use crate::site::{SOON, Site};
 
-const EPOCHS: [&str; 10] = [
-    "--tune-epochs",
-    "3",
-    "--margin",
-    "1",
-    "--margin-class",
-    "1",
-    "--margin-site",
-    "1",
-    "--margin-calibration",
-    "1",
-];
+const EPOCHS: [&str; 10] =
+    ["--tune-epochs", "3", "--margin", "1", "--margin-class", "1", "--margin-site", "1", "--margin-calibration", "1"];
 
 #[tokio::test]
 async fn killed_in_the_middle_of_an_epoch_a_run_goes_on_to_the_same_weights() {
