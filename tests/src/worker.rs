@@ -56,12 +56,22 @@ impl Site {
 
     /// Starts a worker; `name` names its log.
     pub fn start_worker(&self, name: &str) -> Worker {
+        self.start(name, |command| command)
+    }
+
+    /// The same for a worker that serves the registry's champion.
+    pub fn start_following_worker(&self, name: &str) -> Worker {
+        self.start(name, |command| command.env_remove("CSPINE_MODEL"))
+    }
+
+    fn start(&self, name: &str, change: impl FnOnce(&mut Command) -> &mut Command) -> Worker {
         let log = File::options().create(true).append(true).open(self.folder.path().join(format!("{name}.log")));
         let log = log.expect("a log file");
         let admin = free_address();
         let mut command = self.command(&["run", "--admin-addr", &admin.to_string()]);
         // a short ladder: its length is another test's concern
         command.args(["--retry-delays", "200ms,500ms,1s", "--slots-stat", "1", "--slots-routine", "1"]);
+        change(&mut command);
         command.stdout(log.try_clone().expect("a second handle")).stderr(log);
         Worker { child: command.spawn().expect("the worker starts"), admin, name: name.to_owned() }
     }

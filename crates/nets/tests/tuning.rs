@@ -45,7 +45,8 @@ fn a_tuning_pass_answers_as_in_service_and_moves_no_statistic() {
 fn a_tuning_passs_gradients_are_the_losss_slope() {
     let learner = Learner::new(Architecture::GoogLeNet, &state(Architecture::GoogLeNet)).unwrap();
     let gradients = learner.backward(&loss(&learner, TUNE)).unwrap();
-    for name in ["conv1.conv.weight", "inception3a.branch2.1.conv.weight", "inception5b.branch1.bn.weight", "fc.weight"] {
+    for name in ["conv1.conv.weight", "inception3a.branch2.1.conv.weight", "inception5b.branch1.bn.weight", "fc.weight"]
+    {
         let (_, var) = learner.parameters().into_iter().find(|(found, _)| found == name).unwrap();
         let (start, gradient) = (var.as_tensor().copy().unwrap(), gradients.get(&var).unwrap().clone());
         let squared = value(&gradient.sqr().unwrap().sum_all().unwrap());

@@ -4,6 +4,7 @@ mod accounting;
 mod dicom;
 mod files;
 mod killed_workers;
+mod learning;
 mod operations;
 mod paper;
 mod readme;

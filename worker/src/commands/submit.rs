@@ -89,6 +89,7 @@ pub async fn submit(args: &SubmitArgs) -> anyhow::Result<()> {
             "event_id": event.id,
             "study_instance_uid": event.data.study_instance_uid,
             "sop_instance_uid": event.data.sop_instance_uid,
+            "content_sha256": event.data.image.sha256,
             "key": event.data.image.key,
         }))?;
     }
