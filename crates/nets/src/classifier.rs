@@ -41,6 +41,8 @@ pub struct Inference {
     pub standing: Standing,
     /// The gate's score, larger for stranger images.
     pub atypicality: Option<f32>,
+    /// What the head, and the gate if there is one, saw of the image.
+    pub features: Vec<f32>,
     /// What the heatmap explains: the likelier injury when flagged, else the class.
     pub explained: Class,
     /// The saliency map at the network's resolution, if one was asked for and the image is not out of distribution.
@@ -139,6 +141,7 @@ impl Classifier {
         let standing =
             self.gate.as_ref().zip(atypicality).map_or(Standing::Typical, |(gate, score)| gate.standing(score));
         Inference {
+            features: observation.features.clone(),
             logits,
             probabilities,
             class,
