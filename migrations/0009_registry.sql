@@ -48,6 +48,10 @@ begin
 end $$;
 create trigger serving_is_told after update on serving for each row execute function tell_serving();
 
--- What the head of the network saw, 16-bit floats, little endian: drift is measured on it.
-alter table findings add column features bytea check (octet_length(features) between 2 and 16384);
+-- What the head of the network saw, 16-bit floats, little endian: drift is measured on it. Every row that is there has
+-- none: looking at them all under the lock (without `not valid`) would find nothing.
+alter table findings
+    add column features bytea,
+    add constraint features_are_halves
+        check (octet_length(features) between 2 and 16384 and octet_length(features) % 2 = 0) not valid;
 create index findings_of_a_model on findings (model_sha256, purpose, created_at);

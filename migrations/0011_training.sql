@@ -53,7 +53,8 @@ create table evidence (
     content       json not null,
     -- of the link before; 64 zeros for the first
     previous_hash sha256_hex not null unique,
-    -- SHA-256 of previous_hash, kind and content, each followed by a line feed
+    -- SHA-256 of previous_hash, run_id, recorded_at (microseconds since 1970), kind and content, each with a line feed
+    -- after it
     hash          sha256_hex not null unique,
     recorded_at   timestamptz not null default now()
 );

@@ -8,8 +8,10 @@ create table drift_reports (
     reference       integer not null check (reference > 0),
     images          integer not null check (images > 0),
     drifted         boolean not null,
-    -- each statistic with its value, p-value and what it is of
-    statistics      jsonb not null,
+    -- each with its name, whether it drifted, its value, p-value and what it is of
+    statistics      jsonb not null check (jsonb_typeof(statistics) = 'array'),
     created_at      timestamptz not null default now(),
-    constraint one_drift_report_a_day unique (day, champion_sha256)
+    constraint one_drift_report_a_day unique (day, champion_sha256),
+    constraint a_warning_says_what_drifted
+        check (not drifted or jsonb_path_exists(statistics, '$[*] ? (@.drifted == true && @.name like_regex ".")'))
 );

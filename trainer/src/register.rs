@@ -57,6 +57,8 @@ fn read(args: &RegisterArgs) -> Result<NewModel> {
         size_bytes: bytes.len() as u64,
         // By way of text: the file's 0.485 is not to become 0.48500001430511475.
         card: serde_json::from_str(&serde_json::to_string(card)?)?,
+        // The record only: what is to serve is put into the object store first.
+        object_key: None,
         registered_by: args.by.clone().unwrap_or_else(caller),
         // Nothing is forced on a sound model.
         forced_reason: args.why.clone().filter(|_| card.collapsed.is_some()),
@@ -75,7 +77,7 @@ fn sentence(registration: &Registration) -> Result<String> {
         Registration::Created(row) => (row, "registered"),
         Registration::AlreadyThere(row) => (row, "was registered already"),
     };
-    let ModelRow { model, registered_at } = row;
+    let ModelRow { model, registered_at, .. } = row;
     let at = registered_at.format(&Rfc3339)?;
     let forced = model.forced_reason.as_ref().map(|why| format!(", although it has collapsed: {why}"));
     let (name, network, by) = (model.sha256, &model.architecture, &model.registered_by);

@@ -206,7 +206,7 @@ async fn commit(
 ) -> Result<Recorded, Failure> {
     let (answer, saliency) = assessment.into_rows(network.saliency);
     let (arrival, model) = (arrival::row(event), network.classifier.sha256());
-    let finding = Arc::new(NewFinding { arrival, purpose: Purpose::Primary, model, answer, saliency });
+    let finding = Arc::new(NewFinding { arrival, purpose: Purpose::Primary, model, answer, saliency, features: None });
     let recording = service.hold(|| {
         let (store, finding) = (service.store.clone(), finding.clone());
         async move { Ok(store.record_finding(&finding).await?) }

@@ -4,6 +4,7 @@
 
 mod class;
 mod key;
+mod label;
 mod priority;
 mod reason;
 mod sha256;
@@ -12,6 +13,7 @@ mod verdict;
 
 pub use class::Class;
 pub use key::{KeyError, ObjectKey};
+pub use label::{ConfirmationSource, Label};
 pub use priority::OrderPriority;
 pub use reason::Reason;
 pub use sha256::Sha256;

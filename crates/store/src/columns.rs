@@ -1,10 +1,12 @@
-//! Columns whose type is a word, a UID or a digest.
+//! Columns whose type is a word, a UID or a digest; spans of time.
 
 use std::error::Error;
 use std::str::FromStr;
+use std::time::Duration;
 
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::postgres::types::PgInterval;
 
 /// A text column, parsed.
 pub(crate) fn parsed<T>(row: &PgRow, column: &str) -> Result<T, sqlx::Error>
@@ -27,4 +29,10 @@ where
     T: FromStr<Err: Error + Send + Sync + 'static>,
 {
     text.parse().map_err(|e| sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(e) })
+}
+
+/// Bounds come from the configuration; centuries are as good as for ever.
+pub(crate) fn interval(duration: Duration) -> PgInterval {
+    let microseconds = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX).min(i64::MAX / 100);
+    PgInterval { months: 0, days: 0, microseconds }
 }

@@ -27,6 +27,9 @@ pub enum StoreError {
     /// A model whose card says that it has collapsed, without a reason to register it nevertheless.
     #[error("a collapsed model is registered only with a reason")]
     CollapsedModel,
+    /// A patient of a reference image is on another side already; nothing was written.
+    #[error("a patient of these images belongs to another set already, and stays there")]
+    PatientElsewhere,
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -7,10 +7,13 @@ use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 
 use crate::columns::{parsed, parsed_option};
-use crate::{NewFinding, Purpose};
+use crate::{DriftReport, NewFinding, Purpose};
 
 /// Who says it: all workers of a site speak as one, for any of them may commit and any may relay.
 pub const SOURCE: &str = "/cspine/worker";
+
+/// Who speaks of models.
+pub const TRAINER_SOURCE: &str = "/cspine/trainer";
 
 /// What an event tells, and by which name.
 pub trait EventData: Serialize {
@@ -18,6 +21,8 @@ pub trait EventData: Serialize {
     const TYPE: &'static str;
     /// The routing key on `cspine.events`.
     const ROUTING_KEY: &'static str;
+    /// The CloudEvents source.
+    const SOURCE: &'static str = SOURCE;
 }
 
 /// A CloudEvents 1.0 envelope around its data.
@@ -29,7 +34,7 @@ pub struct Envelope<T> {
     pub r#type: &'static str,
     /// A UUID, the same however often the event is sent.
     pub id: String,
-    /// Always [`SOURCE`].
+    /// [`SOURCE`] or [`TRAINER_SOURCE`].
     pub source: &'static str,
     /// What it is about.
     pub subject: String,
@@ -49,7 +54,7 @@ impl<T: EventData> Envelope<T> {
             specversion: "1.0",
             r#type: T::TYPE,
             id: row.try_get("event_id")?,
-            source: SOURCE,
+            source: T::SOURCE,
             subject: subject.to_owned(),
             time: row.try_get("time")?,
             datacontenttype: "application/json",
@@ -104,7 +109,7 @@ impl EventData for FindingCreated {
 
 impl From<&NewFinding> for FindingCreated {
     fn from(finding: &NewFinding) -> Self {
-        let NewFinding { arrival, purpose, model, answer, saliency } = finding;
+        let NewFinding { arrival, purpose, model, answer, saliency, features: _ } = finding;
         Self {
             study_instance_uid: arrival.study.clone(),
             series_instance_uid: arrival.series.clone(),
@@ -156,5 +161,33 @@ impl StudyReprioritised {
             verdict: parsed_option(row, "verdict")?,
             reason,
         })
+    }
+}
+
+/// The images of a day are no longer like those of the champion's reference period.
+#[derive(Debug, Serialize)]
+pub struct ModelDrifted {
+    day: String,
+    model_sha256: Sha256,
+    reference_images: u32,
+    images: u32,
+    statistics: Vec<String>,
+}
+
+impl EventData for ModelDrifted {
+    const TYPE: &'static str = "org.cspine.model.drifted.v1";
+    const ROUTING_KEY: &'static str = "model.drifted";
+    const SOURCE: &'static str = TRAINER_SOURCE;
+}
+
+impl From<&DriftReport> for ModelDrifted {
+    fn from(report: &DriftReport) -> Self {
+        Self {
+            day: report.day.to_string(),
+            model_sha256: report.champion,
+            reference_images: report.reference,
+            images: report.images,
+            statistics: report.drifted_statistics(),
+        }
     }
 }

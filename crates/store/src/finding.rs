@@ -6,6 +6,7 @@ use sqlx::{PgConnection, Row as _};
 
 use crate::arrival::register;
 use crate::events::{Envelope, FindingCreated};
+use crate::features;
 use crate::outbox::enqueue;
 use crate::priority::{Cause, reprioritise};
 use crate::{Arrival, Store, StoreError};
@@ -110,6 +111,8 @@ pub struct NewFinding {
     pub answer: Answer,
     /// The explanation of an assessed image.
     pub saliency: Option<Saliency>,
+    /// What the head of the network saw, at most 8192 values; kept as 16-bit floats, for drift to be measured on.
+    pub features: Option<Vec<f32>>,
 }
 
 /// What writing a finding did.
@@ -180,13 +183,13 @@ impl Store {
 
 /// The new finding's `id`, with an id and a time for its event; none when the image has one already.
 async fn insert(tx: &mut PgConnection, finding: &NewFinding) -> Result<Option<PgRow>, sqlx::Error> {
-    let NewFinding { arrival, purpose, model, answer, saliency } = finding;
+    let NewFinding { arrival, purpose, model, answer, saliency, features: seen } = finding;
     let probabilities = answer.probabilities();
     sqlx::query(
         "insert into findings
              (sop_instance_uid, content_sha256, model_sha256, purpose, verdict, reason, flagged,
-              p_dislocation, p_fracture, p_normal, saliency_class, saliency_method, heatmap_png)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+              p_dislocation, p_fracture, p_normal, saliency_class, saliency_method, heatmap_png, features)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          on conflict do nothing
          returning id, gen_random_uuid()::text as event_id, created_at as time",
     )
@@ -203,6 +206,7 @@ async fn insert(tx: &mut PgConnection, finding: &NewFinding) -> Result<Option<Pg
     .bind(saliency.as_ref().map(|s| s.class.as_str()))
     .bind(saliency.as_ref().map(|s| &s.method))
     .bind(saliency.as_ref().map(|s| &s.heatmap_png))
+    .bind(seen.as_deref().map(features::written))
     .fetch_optional(tx)
     .await
 }

@@ -1,4 +1,5 @@
-//! Every SQL statement of the services: studies, images, findings, priority, parked messages, outbox, worklist, models.
+//! Every SQL statement of the services: studies, images, findings, priority, parked messages, outbox, worklist; and models,
+//! labels, training runs, their evidence, drift.
 //!
 //! Each method of [`Store`] is one short transaction. What must never happen is forbidden by the constraints in
 //! `migrations/`; what must happen once happens once by their unique keys. There is no cache and no other memory.
@@ -9,22 +10,39 @@
 mod arrival;
 mod columns;
 mod connect;
+mod drift;
 mod error;
 pub mod events;
+mod evidence;
+mod features;
 mod finding;
 mod models;
 mod outbox;
 mod parked;
 mod priority;
+mod reference;
+mod rescore;
+mod reviews;
+mod serving;
+mod shadow;
 mod study;
+mod training;
+mod words;
 mod worklist;
 
 pub use arrival::{Arrival, Registered};
 pub use connect::{Store, StoreOptions};
+pub use drift::{DriftReport, Scored};
 pub use error::StoreError;
+pub use evidence::{Link, broken_link};
 pub use finding::{Answer, NewFinding, Purpose, Recorded, Saliency};
-pub use models::{ModelRow, NewModel, Registration};
+pub use models::{ModelRow, ModelState, NewModel, Registration};
 pub use outbox::OutboxMessage;
 pub use parked::{Parked, ParkedRow};
+pub use reference::{AddedReference, ReferenceImage};
+pub use reviews::{LabelTally, LabelledImage, LearningSet, NewLabels, NewReview};
+pub use serving::{ModelChange, Move, Moved, Served, Serving, ServingHints};
+pub use shadow::ShadowTally;
 pub use study::{StateChange, StateChanged, StudyState, UnknownStudyState};
+pub use training::{Fence, Run, RunCause, RunEnd, RunState};
 pub use worklist::{ImageFinding, StudyImage, WorklistRow};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::types::PgInterval;
 use sqlx::{PgConnection, Row as _};
 
+use crate::columns::interval;
 use crate::events::{Envelope, EventData};
 use crate::{Store, StoreError};
 
@@ -108,10 +108,4 @@ pub(crate) async fn enqueue_text(
         .execute(tx)
         .await?;
     Ok(())
-}
-
-/// Bounds come from the configuration; centuries are as good as for ever.
-fn interval(duration: Duration) -> PgInterval {
-    let microseconds = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX).min(i64::MAX / 100);
-    PgInterval { months: 0, days: 0, microseconds }
 }

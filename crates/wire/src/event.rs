@@ -6,7 +6,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::fields::Fields;
-use crate::{FindingCreated, ImageArrived, ImageConfirmed, StudyReprioritised, StudyStatus};
+use crate::{FindingCreated, ImageArrived, ImageConfirmed, ModelDrifted, StudyReprioritised, StudyStatus};
 
 /// The longest event, in bytes. Events carry references, never pixels.
 pub const EVENT_BYTES_MAX: usize = 64 * 1024;
@@ -39,6 +39,8 @@ pub enum AnyEvent {
     FindingCreated(Event<FindingCreated>),
     /// A study has another place in the list.
     StudyReprioritised(Event<StudyReprioritised>),
+    /// A model's images are no longer those that it was measured on.
+    ModelDrifted(Event<ModelDrifted>),
 }
 
 /// The types of events, without their version.
@@ -54,6 +56,8 @@ pub enum EventKind {
     FindingCreated,
     /// `org.cspine.study.reprioritised.v1`
     StudyReprioritised,
+    /// `org.cspine.model.drifted.v1`
+    ModelDrifted,
 }
 
 /// What an event's `data` must offer.
@@ -122,12 +126,13 @@ impl EventError {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [EventKind; 5] = [
+    pub const ALL: [EventKind; 6] = [
         EventKind::ImageArrived,
         EventKind::ImageConfirmed,
         EventKind::StudyStatus,
         EventKind::FindingCreated,
         EventKind::StudyReprioritised,
+        EventKind::ModelDrifted,
     ];
 
     /// The CloudEvents `type` in the version that this crate writes.
@@ -138,6 +143,7 @@ impl EventKind {
             EventKind::StudyStatus => "org.cspine.study.status.v1",
             EventKind::FindingCreated => "org.cspine.finding.created.v1",
             EventKind::StudyReprioritised => "org.cspine.study.reprioritised.v1",
+            EventKind::ModelDrifted => "org.cspine.model.drifted.v1",
         }
     }
 
@@ -168,6 +174,7 @@ impl AnyEvent {
             EventKind::StudyStatus => AnyEvent::StudyStatus(Event::read(&envelope)?),
             EventKind::FindingCreated => AnyEvent::FindingCreated(Event::read(&envelope)?),
             EventKind::StudyReprioritised => AnyEvent::StudyReprioritised(Event::read(&envelope)?),
+            EventKind::ModelDrifted => AnyEvent::ModelDrifted(Event::read(&envelope)?),
         })
     }
 
@@ -179,6 +186,7 @@ impl AnyEvent {
             AnyEvent::StudyStatus(_) => EventKind::StudyStatus,
             AnyEvent::FindingCreated(_) => EventKind::FindingCreated,
             AnyEvent::StudyReprioritised(_) => EventKind::StudyReprioritised,
+            AnyEvent::ModelDrifted(_) => EventKind::ModelDrifted,
         }
     }
 

@@ -4,8 +4,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{Date, OffsetDateTime};
 
 use crate::EventError;
 
@@ -43,6 +44,13 @@ impl<'a> Fields<'a> {
         self.given(name).map(|value| self.checked_text(name, value, longest)).transpose()
     }
 
+    /// A list of 1 to `most` such texts.
+    pub(crate) fn texts(&self, name: &'static str, most: usize, longest: usize) -> Result<Vec<String>, EventError> {
+        let values = self.required(name)?.as_array().filter(|values| (1..=most).contains(&values.len()));
+        let values = values.ok_or_else(|| self.invalid(name, format_args!("not a list of 1 to {most}")))?;
+        values.iter().map(|value| self.checked_text(name, value, longest)).collect()
+    }
+
     /// A text that `T` can be read from.
     pub(crate) fn parsed<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<T, EventError> {
         self.text(name, 1024)?.parse().map_err(|error: T::Err| self.invalid(name, error))
@@ -62,6 +70,15 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn optional_time(&self, name: &'static str) -> Result<Option<OffsetDateTime>, EventError> {
         self.given(name).map(|_| self.time(name)).transpose()
+    }
+
+    /// A day without a time.
+    pub(crate) fn date(&self, name: &'static str) -> Result<Date, EventError> {
+        let text = self.text(name, 64)?;
+        let date = Date::parse(&text, format_description!("[year]-[month]-[day]")).ok();
+        // a sign would be read as well
+        let date = date.filter(|date| date.to_string() == text);
+        date.ok_or_else(|| self.invalid(name, "not a day as RFC 3339 writes it"))
     }
 
     pub(crate) fn boolean(&self, name: &'static str) -> Result<bool, EventError> {

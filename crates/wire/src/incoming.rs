@@ -1,6 +1,6 @@
 //! The events that others send us.
 
-use cspine_domain::{Class, ObjectKey, OrderPriority, Sha256, Uid};
+use cspine_domain::{ConfirmationSource, Label, ObjectKey, OrderPriority, Sha256, Uid};
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
@@ -136,45 +136,6 @@ impl Payload for ImageConfirmed {
             confirmed_at: data.time("confirmed_at")?,
             supersedes: data.optional_text("supersedes", 255)?,
         })
-    }
-}
-
-/// A class, or that the image is of no use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Label {
-    /// One of the three classes.
-    Class(Class),
-    /// Not to be learned from.
-    Unusable,
-}
-
-impl std::str::FromStr for Label {
-    type Err = cspine_domain::UnknownWord;
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        if word == "unusable" { Ok(Label::Unusable) } else { word.parse().map(Label::Class) }
-    }
-}
-
-impl Serialize for Label {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Label::Class(class) => class.serialize(serializer),
-            Label::Unusable => serializer.serialize_str("unusable"),
-        }
-    }
-}
-
-words! {
-    /// What a label rests on.
-    ConfirmationSource, "source of a confirmation" {
-        /// A computed tomography of the same injury.
-        Ct = "ct",
-        /// Several readers agreed.
-        Consensus = "consensus",
-        /// One radiologist's report.
-        Radiologist = "radiologist",
-        /// Quality assurance.
-        Qa = "qa",
     }
 }
 

@@ -1,7 +1,8 @@
 //! The events that come out of the outbox, as a subscriber reads them.
 
 use cspine_domain::{Class, Reason, Sha256, Uid, Verdict};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use time::Date;
 
 use crate::event::{EventError, EventKind, Payload};
 use crate::fields::Fields;
@@ -127,4 +128,37 @@ impl Payload for StudyReprioritised {
             reason: data.text("reason", 64)?,
         })
     }
+}
+
+/// `model.drifted.v1`: the images of a day are no longer like those that the model was measured on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelDrifted {
+    /// The day that was measured.
+    #[serde(serialize_with = "as_text")]
+    pub day: Date,
+    /// The model's file.
+    pub model_sha256: Sha256,
+    /// Images of its reference period.
+    pub reference_images: i64,
+    /// Images of the day.
+    pub images: i64,
+    /// The names of the statistics that drifted.
+    pub statistics: Vec<String>,
+}
+
+impl Payload for ModelDrifted {
+    const KIND: EventKind = EventKind::ModelDrifted;
+    fn read(data: &Fields<'_>) -> Result<Self, EventError> {
+        Ok(Self {
+            day: data.date("day")?,
+            model_sha256: data.parsed("model_sha256")?,
+            reference_images: data.whole("reference_images", 1..=i32::MAX.into())?,
+            images: data.whole("images", 1..=i32::MAX.into())?,
+            statistics: data.texts("statistics", 64, 64)?,
+        })
+    }
+}
+
+fn as_text<S: Serializer>(date: &Date, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(date)
 }

@@ -6,7 +6,7 @@
 //!                    ├ image.arrived.routine ──────────────► infer.routine ┼─ over the delivery limit ─► dead ─► dead-letters
 //!                    ├ study.status ───────────────────────► status ───────┘
 //!                    ├ image.confirmed ────────────────────► labels           (bounded: refuses when full)
-//!                    ├ finding.#, study.reprioritised ─────► results (exchange) ─► whoever listens
+//!                    ├ finding.#, study.reprioritised, model.# ► results (exchange) ─► whoever listens
 //!                    └ anything else ─► unrouted (exchange) ─► unrouted
 //! worker ─► retry.5000 (exchange and queue, 5 s) ─► infer (private exchange) ─► the lane or status, same routing key
 //! ```
@@ -137,7 +137,7 @@ impl Topology {
             self.exchange(channel, &step, ExchangeKind::Fanout, FieldTable::default()).await?;
         }
         // Results nobody listens to are not lost mail: this binding keeps them from the alternate exchange.
-        for key in ["finding.#", "study.reprioritised"] {
+        for key in ["finding.#", "study.reprioritised", "model.#"] {
             channel
                 .exchange_bind(
                     self.name("results").into(),

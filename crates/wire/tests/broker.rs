@@ -81,7 +81,7 @@ async fn what_no_binding_takes_is_kept_and_results_nobody_hears_are_not() {
         assert_eq!(delivery.routing_key, key);
         delivery.ack().await.unwrap();
     }
-    for key in ["finding.created", "study.reprioritised"] {
+    for key in ["finding.created", "study.reprioritised", "model.drifted"] {
         assert_eq!(publisher.publish(&event(&broker, key)).await.unwrap(), Published::Unroutable);
     }
     nothing_comes(&mut unrouted).await;

@@ -50,6 +50,7 @@ fn what_the_types_write_is_taken_by_the_schemas_and_reads_back_the_same() {
             AnyEvent::StudyStatus(event) => event.to_json(),
             AnyEvent::FindingCreated(event) => event.to_json(),
             AnyEvent::StudyReprioritised(event) => event.to_json(),
+            AnyEvent::ModelDrifted(event) => event.to_json(),
         };
         assert!(schema(kind).is_valid(&serde_json::from_slice(&written).unwrap()), "{kind:?}");
         assert_eq!(AnyEvent::parse(&written).unwrap(), parsed);
@@ -106,6 +107,9 @@ fn schemas_and_types_agree_on_every_field_left_out_or_replaced() {
         json!("9f86"),
         json!("image/webp"),
         json!([]),
+        json!([1]),
+        json!(["x", ""]),
+        json!(["x", "y"]),
         json!({}),
     ];
     let mut refused = 0;
@@ -156,7 +160,9 @@ fn asyncapi_names_every_event_its_schema_and_its_routing_keys() {
         .map(|channel| channel["address"].as_str().unwrap())
         .collect();
     let lanes = [Lane::Stat, Lane::Routine].into_iter().flat_map(Lane::routing_keys).copied();
-    for key in lanes.chain(["image.confirmed", "study.status", "finding.created", "study.reprioritised"]) {
+    for key in
+        lanes.chain(["image.confirmed", "study.status", "finding.created", "study.reprioritised", "model.drifted"])
+    {
         assert!(addresses.contains(&key), "{key}");
     }
     for operation in document["operations"].as_object().unwrap().values() {

@@ -1,0 +1,115 @@
+//! What every run leaves behind: a chain in which no link can be changed or left out unseen.
+//!
+//! What a chain cannot show is that its end was cut off: whoever wants to see that keeps the last hash elsewhere.
+
+use cspine_domain::Sha256;
+use serde_json::Value;
+use sqlx::FromRow;
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+use time::OffsetDateTime;
+
+use crate::columns::parsed;
+use crate::{Store, StoreError};
+
+/// What the first link names as the one before it.
+const NONE_BEFORE: Sha256 = Sha256([0; 32]);
+
+/// A row of `evidence`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its number; the next has a higher one.
+    pub id: i64,
+    /// The run that left it.
+    pub run: i64,
+    /// What it is of, such as `data` or `verdict`.
+    pub kind: String,
+    /// JSON, byte for byte as it was hashed.
+    pub content: String,
+    /// Of the link before; 64 zeros for the first.
+    pub previous_hash: Sha256,
+    /// Of this link, with the one before.
+    pub hash: Sha256,
+    /// When, by the database's clock.
+    pub recorded_at: OffsetDateTime,
+}
+
+impl Link {
+    /// The hash it ought to have.
+    fn expected_hash(&self) -> Sha256 {
+        let Self { run, kind, content, previous_hash, recorded_at, .. } = self;
+        let microseconds = recorded_at.unix_timestamp_nanos() / 1000;
+        Sha256::of(format!("{previous_hash}\n{run}\n{microseconds}\n{kind}\n{content}\n").as_bytes())
+    }
+}
+
+impl Store {
+    /// Adds a link to the end of the chain; its hash.
+    pub async fn add_evidence(&self, run: i64, kind: &str, content: &Value) -> Result<Sha256, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        // one after another: each must see the last link
+        sqlx::query("select pg_advisory_xact_lock(hashtextextended('cspine evidence', 0))").execute(&mut *tx).await?;
+        let row = sqlx::query(
+            "select clock_timestamp() as now, (select hash from evidence order by id desc limit 1) as last_hash",
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let last_hash = crate::columns::parsed_option(&row, "last_hash")?;
+        let mut link = Link {
+            id: 0,
+            run,
+            kind: kind.to_owned(),
+            content: content.to_string(),
+            previous_hash: last_hash.unwrap_or(NONE_BEFORE),
+            hash: NONE_BEFORE,
+            recorded_at: row.try_get("now")?,
+        };
+        link.hash = link.expected_hash();
+        sqlx::query(
+            "insert into evidence (run_id, kind, content, previous_hash, hash, recorded_at)
+             values ($1, $2, $3::json, $4, $5, $6)",
+        )
+        .bind(link.run)
+        .bind(&link.kind)
+        .bind(&link.content)
+        .bind(link.previous_hash.to_string())
+        .bind(link.hash.to_string())
+        .bind(link.recorded_at)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(link.hash)
+    }
+
+    /// The whole chain, first link first.
+    pub async fn evidence(&self) -> Result<Vec<Link>, StoreError> {
+        let rows = sqlx::query_as("select *, content::text as content_text from evidence order by id");
+        Ok(rows.fetch_all(&self.pool).await?)
+    }
+}
+
+/// The first link that is not what was recorded, or that does not follow the one before it; none in a whole chain.
+pub fn broken_link(links: &[Link]) -> Option<i64> {
+    let mut previous = NONE_BEFORE;
+    for link in links {
+        if link.previous_hash != previous || link.hash != link.expected_hash() {
+            return Some(link.id);
+        }
+        previous = link.hash;
+    }
+    None
+}
+
+impl FromRow<'_, PgRow> for Link {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            run: row.try_get("run_id")?,
+            kind: row.try_get("kind")?,
+            content: row.try_get("content_text")?,
+            previous_hash: parsed(row, "previous_hash")?,
+            hash: parsed(row, "hash")?,
+            recorded_at: row.try_get("recorded_at")?,
+        })
+    }
+}
