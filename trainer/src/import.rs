@@ -108,7 +108,8 @@ pub fn run(args: &ImportArgs) -> Result<()> {
         bail!("{file} has {size} bytes, over the limit of {BYTES_MAX}");
     }
     let bytes = fs::read(&args.file).with_context(|| format!("cannot read {file}"))?;
-    let imported = import(&bytes, &args.options()).with_context(|| format!("cannot import {file}"))?;
+    let mut imported = import(&bytes, &args.options()).with_context(|| format!("cannot import {file}"))?;
+    imported.checkpoint = imported.checkpoint.with_golden()?;
     let model = imported.checkpoint.write()?;
     write_atomically(&args.out, &model)?;
     print!("{}", summary(args, &imported, &model));

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
 use crate::gate::GateCard;
+use crate::golden::Golden;
 
 /// What a model file says of itself, as JSON under `card` in its safetensors metadata.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct ModelCard {
     /// What keeps out images that the network was not made for, if the file has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateCard>,
+    /// What the network says of a fixed image, to be asked again by whoever loads it; of these very weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub golden: Option<Golden>,
     /// Free figures of an evaluation, by name; proportions from 0 to 1.
     #[serde(default)]
     pub evaluation: std::collections::BTreeMap<String, f64>,
@@ -124,6 +128,7 @@ impl ModelCard {
             operating: None,
             training: Training { data: data.to_owned(), data_digest: None, parent: None },
             gate: None,
+            golden: None,
             evaluation: std::collections::BTreeMap::new(),
             collapsed: None,
         }
@@ -152,6 +157,7 @@ impl ModelCard {
         if !self.architecture.takes(self.preprocessing.size) {
             return Some("the network does not take inputs of this size");
         }
-        self.gate.as_ref().and_then(GateCard::fault)
+        let gate = self.gate.as_ref().and_then(GateCard::fault);
+        gate.or_else(|| self.golden.as_ref().and_then(Golden::fault))
     }
 }

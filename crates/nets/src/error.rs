@@ -1,5 +1,7 @@
 //! What can be wrong with a model.
 
+use cspine_domain::Class;
+
 /// Why a model file cannot be used, or a model gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -56,6 +58,19 @@ pub enum ModelError {
     /// Logits or a gradient that are no numbers.
     #[error("the network's output is not finite")]
     NotFinite,
+    /// A card without a golden inference.
+    #[error("the model card has no golden inference: nobody can tell whether the network still says what it said")]
+    NoGolden,
+    /// The network does not say what it said when its file was made: other weights, or kernels that are wrong here.
+    #[error("the golden inference differs: {found:?} instead of {expected:?}, over the tolerance of {tolerance}")]
+    GoldenDiffers {
+        /// Its logits now.
+        found: [f32; Class::COUNT],
+        /// Those of its card.
+        expected: [f32; Class::COUNT],
+        /// How far they may lie apart.
+        tolerance: f32,
+    },
     /// A word for a network that there is not.
     #[error("networks are googlenet and alexnet")]
     UnknownArchitecture,

@@ -92,11 +92,12 @@ pub fn fit(args: &FitArgs, dataset: &Dataset) -> Result<Fitted> {
     calibrate_card(&mut card, &best, &images, &split, &args.operating)?;
     test(&mut card, &best, &images, &split)?;
     let model = args.out.join("model.safetensors");
-    let bytes = Checkpoint { card: card.clone(), state: best }.write()?;
+    let checkpoint = Checkpoint { card, state: best }.with_golden()?;
+    let bytes = checkpoint.write()?;
     write_atomically(&model, &bytes)?;
     let sha256 = Sha256::of(&bytes);
     println!("wrote {} ({:.1} MB), sha256 {sha256}", model.display(), bytes.len() as f64 / 1e6);
-    Ok(Fitted { model, sha256, card, split, history })
+    Ok(Fitted { model, sha256, card: checkpoint.card, split, history })
 }
 
 fn load(dataset: &Dataset, preprocessing: &Preprocessing) -> Result<Images> {

@@ -147,7 +147,7 @@ pub fn run(args: &GateArgs) -> Result<()> {
     for (name, value) in report.figures() {
         checkpoint.card.evaluation.insert(name, value);
     }
-    let model = checkpoint.write()?;
+    let model = checkpoint.with_golden()?.write()?;
     write_atomically(&args.out, &model)?;
     print!("{}", report.text());
     let after = Sha256::of(&model);
