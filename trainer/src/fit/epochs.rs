@@ -47,8 +47,7 @@ pub(crate) fn run(
     tell: Listener<'_>,
 ) -> Result<(Session, Vec<Epoch>)> {
     let file = out.join("checkpoint.safetensors");
-    let mut session =
-        if file.exists() { Session::resume(&file, recipe)? } else { Session::start(state, recipe)? };
+    let mut session = if file.exists() { Session::resume(&file, recipe)? } else { Session::start(state, recipe)? };
     let mut history = history::read(out, session.epoch)?;
     if session.epoch > 0 {
         tell(News::Resumed(session.epoch))?;
@@ -115,9 +114,13 @@ mod tests {
     #[test]
     fn a_course_ends_when_patience_has_seen_no_lower_loss() {
         let course = |patience| Course { training: &|_| Vec::new(), validation: &[], patience };
-        for (losses, over) in
-            [(&[][..], false), (&[3.0, 2.0], false), (&[2.0, 3.0], false), (&[2.0, 3.0, 2.5], true), (&[3.0, 2.0, 2.5], false)]
-        {
+        for (losses, over) in [
+            (&[][..], false),
+            (&[3.0, 2.0], false),
+            (&[2.0, 3.0], false),
+            (&[2.0, 3.0, 2.5], true),
+            (&[3.0, 2.0, 2.5], false),
+        ] {
             assert_eq!(course(Some(2)).is_over(&epochs(losses)), over, "{losses:?}");
             assert!(!course(None).is_over(&epochs(losses)));
         }

@@ -98,7 +98,7 @@ pub struct Recipe {
 
 impl RecipeArgs {
     /// The recipe, bound to its images and first weights.
-    pub(crate) fn bind(&self, start: &Start, data: Sha256) -> Recipe {
+    pub(super) fn bind(&self, start: &Start, data: Sha256) -> Recipe {
         let Start { architecture, preprocessing, parent, .. } = start;
         let recipe = Recipe {
             epochs: self.epochs,

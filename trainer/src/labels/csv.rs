@@ -28,7 +28,8 @@ pub(super) fn read(bytes: &[u8], source: Option<&str>) -> Result<Vec<NewReview>>
     let mut reviews = Vec::new();
     for (i, line) in reader.deserialize::<Line>().enumerate() {
         let number = i + 2;
-        let review = line.map_err(|error| anyhow::anyhow!("{}", said(&error)))
+        let review = line
+            .map_err(|error| anyhow::anyhow!("{}", said(&error)))
             .and_then(|line| review(line, &source, number))
             .with_context(|| format!("line {number}"))?;
         reviews.push(review);
@@ -92,7 +93,10 @@ mod tests {
         let reviews = read(&bytes, None).unwrap();
         assert_eq!(reviews[0].source, format!("labels/{}", Sha256::of(&bytes)));
         assert_eq!((reviews[0].event_id.as_str(), reviews[1].event_id.as_str()), ("2", "b"));
-        assert_eq!((reviews[0].label, reviews[0].label_source), (Label::Class(Class::Fracture), ConfirmationSource::Ct));
+        assert_eq!(
+            (reviews[0].label, reviews[0].label_source),
+            (Label::Class(Class::Fracture), ConfirmationSource::Ct)
+        );
         assert_eq!((reviews[1].label, reviews[1].supersedes.as_deref()), (Label::Unusable, Some("a")));
         assert_eq!(read(&bytes, Some("qa-list")).unwrap()[0].source, "qa-list");
     }

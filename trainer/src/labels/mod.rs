@@ -98,12 +98,12 @@ fn text(tally: &LabelTally) -> String {
     for set in LearningSet::ALL {
         text += &format!("{:12}", set.as_str());
         for class in Class::ALL {
-            text += &format!("{:>12}", tally.usable(*set, *class));
+            text += &format!("{:>12}", tally.usable[set.index()][class.index()]);
         }
         text.push('\n');
     }
     text + &format!(
         "not used: {} unusable by their label, {} disputed, {} of patients on two sides, {} whose image is not here\n",
-        tally.unusable, tally.disputed, tally.quarantined, tally.without_an_image
+        tally.unusable, tally.disputed, tally.quarantined, tally.without_image
     )
 }

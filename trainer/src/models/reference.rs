@@ -33,9 +33,10 @@ pub(super) async fn bring(store: &Store, objects: &Objects, manifest: &Path, by:
     };
     let sets = [LearningSet::Training, LearningSet::Validation, LearningSet::Evaluation];
     let words = ["to replay", "to validate with", "frozen, to measure challengers with"];
-    let said = sets.iter().zip(words).map(|(&set, word)| {
-        format!("{} injuries and {} normals {word}", count(set, true), count(set, false))
-    });
+    let said = sets
+        .iter()
+        .zip(words)
+        .map(|(&set, word)| format!("{} injuries and {} normals {word}", count(set, true), count(set, false)));
     Ok(format!(
         "reference images: {} ({} new, {} were there)",
         said.collect::<Vec<_>>().join("; "),
@@ -45,10 +46,9 @@ pub(super) async fn bring(store: &Store, objects: &Objects, manifest: &Path, by:
 }
 
 async fn bring_one(store: &Store, objects: &Objects, example: &Example) -> Result<ReferenceImage> {
-    let patient = example
-        .patient_key
-        .clone()
-        .with_context(|| format!("{} has no patient_key: it could not be kept from its patient's other images", example.name))?;
+    let patient = example.patient_key.clone().with_context(|| {
+        format!("{} has no patient_key: it could not be kept from its patient's other images", example.name)
+    })?;
     let decoded = example.clone();
     let bytes = tokio::task::spawn_blocking(move || {
         let limits = Limits::default();

@@ -99,7 +99,9 @@ async fn is_fit(store: &Store, row: &ModelRow) -> Result<()> {
     };
     match run.state {
         RunState::Waiting | RunState::Promoted => Ok(()),
-        RunState::Shadowing => bail!("{name} is still on trial as a shadow (run {}); --force promotes it nevertheless", run.id),
+        RunState::Shadowing => {
+            bail!("{name} is still on trial as a shadow (run {}); --force promotes it nevertheless", run.id)
+        }
         state => {
             let verdict = run.verdict.and_then(|verdict| serde_json::from_value::<Verdict>(verdict).ok());
             let verdict = verdict.map(|verdict| format!("\n{verdict}")).unwrap_or_default();
@@ -130,7 +132,9 @@ async fn serve(
         Moved::Done { epoch } => println!("{name} serves as of epoch {epoch}"),
         Moved::Already => println!("{name} serves already"),
         Moved::LostRace { epoch } => {
-            bail!("somebody else moved what serves meanwhile (epoch {epoch}): look again, and say it again if it still holds")
+            bail!(
+                "somebody else moved what serves meanwhile (epoch {epoch}): look again, and say it again if it still holds"
+            )
         }
         refused => bail!("{name} cannot serve: {refused:?}"),
     }

@@ -169,4 +169,3 @@ fn areas(network: &Network) -> String {
     let areas: Vec<String> = network.roc.iter().map(|(name, curve)| format!("{name} {:.4}", curve.auc)).collect();
     areas.join(", ")
 }
-

@@ -108,7 +108,9 @@ async fn verify(store: &Store) -> Result<()> {
     let links = store.evidence().await?;
     match broken_link(&links) {
         None => println!("{} links, unbroken", links.len()),
-        Some(id) => bail!("the chain is broken at link {id} of {}: it, or one before it, was changed or left out", links.len()),
+        Some(id) => {
+            bail!("the chain is broken at link {id} of {}: it, or one before it, was changed or left out", links.len())
+        }
     }
     Ok(())
 }

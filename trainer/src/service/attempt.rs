@@ -103,7 +103,8 @@ impl Attempt {
         let tuned = tune(&self.champion, &lessons, &self.tune, &self.folder, listen)?;
 
         tell(Progress { stage: "measuring".into(), share: 0.85 })?;
-        let models = [Classifier::new(&self.champion.checkpoint, self.champion.sha256)?, Classifier::load(&tuned.bytes)?];
+        let models =
+            [Classifier::new(&self.champion.checkpoint, self.champion.sha256)?, Classifier::load(&tuned.bytes)?];
         let frozen = measure(&models, &lessons, Role::Frozen)?;
         tell(Progress { stage: "measuring".into(), share: 0.95 })?;
         let holdout = measure(&models, &lessons, Role::Holdout)?;
@@ -139,11 +140,8 @@ fn measure(models: &[Classifier; 2], lessons: &Lessons, role: Role) -> Result<Ve
         let input = |model: &Classifier| model.card().preprocessing.normalise(&lessons.images.grey(i));
         let answer = |model: &Classifier| {
             let inference = model.infer(&input(model), None)?;
-            let answer = Answer {
-                probabilities: inference.probabilities,
-                verdict: inference.class,
-                flagged: inference.flagged,
-            };
+            let answer =
+                Answer { probabilities: inference.probabilities, verdict: inference.class, flagged: inference.flagged };
             anyhow::Ok(inference.standing.is_answered().then_some(answer))
         };
         Ok(Examined {

@@ -1,7 +1,6 @@
 //! A run, from its images to its verdict: gather, attempt, keep what came of it, and let a challenger that passed be tried
 //! as a shadow.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -210,9 +209,4 @@ pub(super) async fn shadow(service: &Service, keeper: &Keeper, run: &Run, challe
         Moved::LostLease => bail!("the lease is lost"),
         refused => bail!("the challenger cannot be a shadow: {refused:?}"),
     }
-}
-
-/// Where checkpoints and images of a finished run lie; its folder is not needed any more.
-pub(super) fn folder(service: &Service, run: i64) -> PathBuf {
-    service.config.work_dir.join(format!("run-{run}"))
 }

@@ -9,10 +9,8 @@ use crate::tune::Lesson;
 
 /// Digest and counts of the labels that a run was given: with the reviews in the database it can be computed again.
 pub fn labels(lessons: &[Lesson]) -> Value {
-    let mut lines: Vec<String> = lessons
-        .iter()
-        .map(|lesson| format!("{} {} {:?}\n", lesson.content, lesson.class, lesson.role))
-        .collect();
+    let mut lines: Vec<String> =
+        lessons.iter().map(|lesson| format!("{} {} {:?}\n", lesson.content, lesson.class, lesson.role)).collect();
     lines.sort_unstable();
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for lesson in lessons {

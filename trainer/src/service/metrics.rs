@@ -63,7 +63,11 @@ impl Metrics {
         );
         registry.register("drift", "The last day's statistics of drift", metrics.drift.clone());
         registry.register("drift_p", "Their p-values, adjusted for their number", metrics.drift_p.clone());
-        registry.register("drifted", "1 if the last day has drifted from the champion's first", metrics.drifted.clone());
+        registry.register(
+            "drifted",
+            "1 if the last day has drifted from the champion's first",
+            metrics.drifted.clone(),
+        );
         Self { registry, ..metrics }
     }
 

@@ -159,7 +159,8 @@ impl Service {
     /// A model's bytes out of the object store, checked against its name.
     async fn model(&self, sha256: Sha256) -> Result<Vec<u8>> {
         let rows = self.store.model_named(&sha256.to_string()).await?;
-        let key = rows.into_iter().next().and_then(|row| row.model.object_key).context("it is not in the object store")?;
+        let key =
+            rows.into_iter().next().and_then(|row| row.model.object_key).context("it is not in the object store")?;
         let key: ObjectKey = key.parse()?;
         let bytes = self.objects.get(&key, MODEL_BYTES_MAX, None).await?;
         ensure!(Sha256::of(&bytes) == sha256, "its file in the object store is corrupt: its SHA-256 is another");

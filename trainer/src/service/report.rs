@@ -80,8 +80,7 @@ pub async fn write(service: &Service, run: &Run, done: &Attempted, unused: Unuse
 
 impl<'a> Report<'a> {
     fn new(run: &Run, done: &'a Attempted, unused: Unused) -> Self {
-        let roles =
-            [Role::New, Role::Replay, Role::NewValidation, Role::ReplayValidation, Role::Frozen, Role::Holdout];
+        let roles = [Role::New, Role::Replay, Role::NewValidation, Role::ReplayValidation, Role::Frozen, Role::Holdout];
         let count = |role| done.lessons.iter().filter(|lesson| lesson.role == role).count();
         Self {
             run: run.id,
@@ -115,7 +114,7 @@ impl Side {
             Some((f64::from(dislocation + fracture), image.label.is_injury()))
         });
         Self {
-            roc: roc(scored.collect()).unwrap_or_default(),
+            roc: roc(scored).unwrap_or_default(),
             calibration: calibration(&images, 1.0),
             figures: Block::new(&images),
         }
@@ -182,10 +181,7 @@ fn figures(page: &mut Page, set: &Set) {
         title: "ROC, injuries against normals".to_owned(),
         x: Axis::of_shares("normals flagged"),
         y: Axis::of_shares("injuries flagged"),
-        series: vec![
-            curve("champion", &set.champion, Style::Line),
-            curve("challenger", &set.challenger, Style::Line),
-        ],
+        series: vec![curve("champion", &set.champion, Style::Line), curve("challenger", &set.challenger, Style::Line)],
     };
     let [before, after] = [&set.champion, &set.challenger].map(|side| side.calibration.as_ref());
     page.figures(&[
@@ -196,10 +192,7 @@ fn figures(page: &mut Page, set: &Set) {
 
 fn learning(page: &mut Page, report: &Report<'_>) {
     page.heading("How it learnt");
-    page.figure(
-        &learning_curves(report.history),
-        "The weights of the lowest validation loss were kept.",
-    );
+    page.figure(&learning_curves(report.history), "The weights of the lowest validation loss were kept.");
     page.paragraph(&format!(
         "Temperature {:.3}, operating point {:.4}. {}.",
         report.card.temperature,

@@ -72,8 +72,8 @@ fn judge(tally: &ShadowTally, config: &RunArgs) -> Judgement {
         100.0 * rates[1],
         100.0 * rates[0]
     );
-    let within = agreement >= f64::from(config.shadow_agreement)
-        && difference.abs() <= f64::from(config.shadow_flag_rate);
+    let within =
+        agreement >= f64::from(config.shadow_agreement) && difference.abs() <= f64::from(config.shadow_flag_rate);
     if within { Judgement::Agrees(said) } else { Judgement::Differs(format!("{said}: out of bounds")) }
 }
 
@@ -109,8 +109,7 @@ async fn promote(service: &Service, keeper: &Keeper, run: &Run, challenger: Sha2
 async fn end_shadow(service: &Service, keeper: &Keeper, model: Sha256, why: &str) -> Result<()> {
     let serving = service.store.serving().await?;
     let why: String = why.chars().take(512).collect();
-    let wish =
-        Move { model, epoch: serving.epoch, by: "cspine-trainer", why: &why, fence: Some(keeper.fence) };
+    let wish = Move { model, epoch: serving.epoch, by: "cspine-trainer", why: &why, fence: Some(keeper.fence) };
     service.store.end_shadow(&wish).await?;
     Ok(())
 }

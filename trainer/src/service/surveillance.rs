@@ -16,7 +16,8 @@ pub async fn watch(service: &Service) -> Result<()> {
         return Ok(());
     }
     if let Some(champion) = service.store.serving().await?.champion {
-        let day = Day { day: yesterday, reference: service.config.drift_reference, images: service.config.drift_images };
+        let day =
+            Day { day: yesterday, reference: service.config.drift_reference, images: service.config.drift_images };
         look(service, champion.sha256, day).await?;
     }
     service.has_looked_at(yesterday);

@@ -123,7 +123,11 @@ type Decoded = Result<(Vec<f32>, Fingerprint), String>;
 fn decode(lesson: &Lesson, preprocessing: &Preprocessing, limits: &Limits) -> Result<Decoded> {
     let example = example(lesson);
     let bytes = read(&example, limits)?;
-    anyhow::ensure!(Sha256::of(&bytes) == lesson.content, "{} is not the image it is named after", lesson.path.display());
+    anyhow::ensure!(
+        Sha256::of(&bytes) == lesson.content,
+        "{} is not the image it is named after",
+        lesson.path.display()
+    );
     let film = match radiograph(&example, &bytes, limits) {
         Ok(film) => film,
         Err(error) if lesson.role == Role::Frozen => {

@@ -13,7 +13,6 @@ use anyhow::{Context, Result, ensure};
 use cspine_domain::Sha256;
 use cspine_nets::{Checkpoint, Classifier, ModelCard, Rule};
 
-use crate::augment::Augmentation;
 use crate::fit::calibrate::{Scored, nll, temperature};
 use crate::fit::epochs::{Course, Listener, run};
 use crate::fit::session::{confusion, score};
@@ -76,7 +75,7 @@ pub struct Tuned {
 /// # Errors
 /// No new images or no images to validate with, a loss that is not finite, a disk that is full, a listener that has had
 /// enough.
-pub fn tune(
+pub(crate) fn tune(
     champion: &Champion,
     lessons: &Lessons,
     args: &TuneArgs,
@@ -115,27 +114,16 @@ pub fn tune(
         let thresholds = [lessons.of(Role::NewValidation), known_validation].concat();
         scope::gate(&model, &lessons.images, &shown, &thresholds, args.seed)?.install(&mut checkpoint)?;
     }
+    let checkpoint = checkpoint.with_golden()?;
     let bytes = checkpoint.write()?;
     Ok(Tuned { sha256: Sha256::of(&bytes), bytes, card: checkpoint.card, history })
 }
 
 fn recipe(champion: &Champion, args: &TuneArgs, data: Sha256, validation: Sha256) -> Recipe {
     let architecture = champion.checkpoint.card.architecture;
-    let recipe = Recipe {
-        architecture,
-        epochs: args.epochs.into(),
-        batch: args.batch.into(),
-        rate: args.rate,
-        rate_factor: 0.5,
-        rate_epochs: args.rate_epochs.into(),
-        momentum: 0.95,
-        weight_decay: 0.0,
-        dropout: architecture.dropout(),
-        seed: args.seed,
-        augmentation: Some(Augmentation::DEFAULT),
-        norms_frozen: true,
-        ..Recipe::unbound(architecture)
-    };
+    let mut recipe = Recipe::unbound(architecture);
+    (recipe.epochs, recipe.batch, recipe.seed) = (args.epochs.into(), args.batch.into(), args.seed);
+    (recipe.rate, recipe.rate_epochs, recipe.norms_frozen) = (args.rate, args.rate_epochs.into(), true);
     recipe.bound(&format!("{} {data} {validation} {}", champion.sha256, args.patience))
 }
 

@@ -23,8 +23,9 @@ pub fn gate(model: &Classifier, images: &Images, fit: &[usize], thresholds: &[us
 }
 
 fn observe(model: &Classifier, images: &Images, chosen: &[usize], seed: u64) -> Result<Vec<Observation>> {
-    let observed = chosen.par_iter().with_max_len(1).map(|&i| {
-        as_is_and_augmented(model, &images.grey(i), &mut StdRng::seed_from_u64(seed << 24 ^ i as u64))
-    });
+    let observed = chosen
+        .par_iter()
+        .with_max_len(1)
+        .map(|&i| as_is_and_augmented(model, &images.grey(i), &mut StdRng::seed_from_u64(seed << 24 ^ i as u64)));
     Ok(observed.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
