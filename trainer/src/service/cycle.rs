@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, bail, ensure};
 use cspine_domain::Sha256;
 use cspine_nets::Checkpoint;
-use cspine_store::{Move, Moved, NewModel, Run, RunEnd, RunState};
+use cspine_service::ObjectError;
+use cspine_store::{Move, Moved, NewModel, Run, RunEnd, RunState, StoreError};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -23,14 +24,14 @@ use crate::tune::{Champion, Lesson};
 /// How often progress is written down.
 const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Runs it, or goes on with it. An error that is no lost lease ends the run as failed; what it had is kept.
+/// Runs it, or goes on with it. An error that waiting does not heal ends the run as failed; what it had is kept.
 ///
 /// # Errors
-/// The lease is lost, or the trainer stops: then the run goes on elsewhere, or later.
+/// The lease is lost, the trainer stops, or the database or the object store is away: the run goes on elsewhere, or later.
 pub async fn run(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
     let failed = match attempt(service, keeper, run).await {
         Ok(()) => return Ok(()),
-        Err(error) if keeper.lost.is_cancelled() || service.stop.is_cancelled() => {
+        Err(error) if keeper.lost.is_cancelled() || service.stop.is_cancelled() || is_away(&error) => {
             return Err(error).context("the run goes on later");
         }
         Err(error) => format!("{error:#}"),
@@ -41,6 +42,14 @@ pub async fn run(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
     service.store.end_run(keeper.fence, run.id, &end).await?;
     service.metrics.run_ended(RunState::Failed);
     Ok(())
+}
+
+/// Whether waiting heals it: nobody's fault.
+fn is_away(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_transient)
+            || matches!(cause.downcast_ref(), Some(ObjectError::Away(_)))
+    })
 }
 
 async fn attempt(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
@@ -114,7 +123,9 @@ async fn make(service: &Service, keeper: &Keeper, run: &Run, attempt: Attempt) -
             _ = clock.tick() => {
                 let now = told.borrow_and_update().clone();
                 service.metrics.progress(now.share);
-                service.store.run_progress(keeper.fence, run.id, &now.stage, now.share).await?;
+                if !service.store.run_progress(keeper.fence, run.id, &now.stage, now.share).await? {
+                    keeper.lost.cancel();
+                }
             }
             () = keeper.lost.cancelled() => stop.store(true, Ordering::Relaxed),
             () = service.stop.cancelled() => stop.store(true, Ordering::Relaxed),
@@ -138,6 +149,8 @@ async fn finish(
     labels: serde_json::Value,
     report_key: String,
 ) -> Result<()> {
+    let kept = service.store.run_progress(keeper.fence, run.id, "writing it down", 0.99).await?;
+    ensure!(kept, "the lease is lost");
     let (challenger, verdict) = (done.tuned.sha256, &done.verdict);
     let key = model_key(challenger);
     service.objects.put(&key, done.tuned.bytes.clone()).await?;

@@ -25,7 +25,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use cspine_domain::{ObjectKey, Sha256};
 use cspine_service::{Health, Objects, admin};
-use cspine_store::{Run, RunCause, Store};
+use cspine_store::{Run, RunCause, RunState, Store};
+use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +34,8 @@ pub use config::{Promote, RunArgs};
 use keeper::Keeper;
 use metrics::Metrics;
 
+/// After a run that failed, no other begins for so long unless it is asked for: what failed it may take a person.
+const PAUSE_AFTER_FAILURE: time::Duration = time::Duration::hours(1);
 /// Bytes of a model file, at most: AlexNet's has 114 MB.
 const MODEL_BYTES_MAX: u64 = 1 << 30;
 
@@ -141,11 +144,14 @@ async fn begin_if_due(service: &Service, keeper: &Keeper) -> Result<Option<Run>>
     let last = service.store.runs(1).await?.into_iter().next();
     let new = service.store.new_labels(service.store.last_reviews_through().await?).await?;
     service.metrics.new_labels(new.by_class.iter().sum());
+    let failed = last.as_ref().filter(|run| run.state == RunState::Failed).and_then(|run| run.ended_at);
+    let waits = failed.is_some_and(|ended| OffsetDateTime::now_utc() < ended + PAUSE_AFTER_FAILURE);
     let since = last.map_or(service.started, |run| {
         chrono::DateTime::from_timestamp(run.started_at.unix_timestamp(), 0).unwrap_or(service.started)
     });
     let asked = service.store.take_request().await?.then_some(RunCause::Request);
-    let Some(cause) = asked.or_else(|| service.config.when().due(&new, since, chrono::Utc::now())) else {
+    let due = || service.config.when().due(&new, since, chrono::Utc::now()).filter(|_| !waits);
+    let Some(cause) = asked.or_else(due) else {
         return Ok(None);
     };
     let run = service.store.begin_run(keeper.fence, cause, champion.sha256, new.through).await?;
