@@ -3,6 +3,7 @@
 mod augment;
 pub mod compare;
 pub mod dataset;
+pub mod drift;
 pub mod evaluate;
 pub mod explain;
 pub mod fit;

@@ -96,7 +96,8 @@ impl Examination {
             let name = site.map_or("sensitivity without a site".to_owned(), |site| format!("sensitivity at {site}"));
             checks.push(Check::of_group(name, &there, margins.site_sensitivity, strict, margins));
         }
-        let models = [images.iter().map(Examined::champion).collect(), images.iter().map(Examined::challenger).collect()];
+        let models =
+            [images.iter().map(Examined::champion).collect(), images.iter().map(Examined::challenger).collect()];
         checks.push(Check::of_calibration(&models, strict, margins.calibration));
         checks.push(Check::of_collapse(&models, strict));
         let (injuries, normals) = (injuries.len(), normals.len());
