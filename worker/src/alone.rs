@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
+use crate::arrival;
 use crate::failure::{Disposition, Failure};
 use crate::prepare::{Declared, Prepared, Rules, prepare};
 
@@ -155,7 +156,7 @@ pub fn run_child() -> anyhow::Result<()> {
         max_memory: request.max_memory,
     };
     let rules = Rules { preprocessing: request.preprocessing, limits, strict_scope: request.strict_scope };
-    answer(prepare(&bytes, &Declared::of(&event.data), &rules))
+    answer(prepare(&bytes, &Declared::of(&arrival::row(&event)), &rules))
 }
 
 fn limit(resource: rustix::process::Resource, most: u64) -> std::io::Result<()> {

@@ -1,6 +1,6 @@
 //! From what the network sees to the answer.
 
-use cspine_domain::{Reason, Sha256};
+use cspine_domain::Reason;
 use cspine_nets::{Classifier, Inference, SaliencyMethod, Standing};
 use cspine_store::{Answer, Saliency};
 
@@ -18,7 +18,23 @@ pub enum Assessment {
         mark: Option<Reason>,
     },
     /// No answer, and why. Never to be read as normal.
-    NotAssessable(Reason),
+    NotAssessable {
+        /// Why.
+        reason: Reason,
+        /// What the network made of it, where it was asked and its gate refused.
+        features: Option<Vec<f32>>,
+    },
+}
+
+/// An assessment as it is stored.
+#[derive(Debug)]
+pub struct Rows {
+    /// The answer.
+    pub answer: Answer,
+    /// Its explanation.
+    pub saliency: Option<Saliency>,
+    /// What the network's head saw.
+    pub features: Option<Vec<f32>>,
 }
 
 /// Asks the network and its scope gate, on the calling thread's pool.
@@ -32,43 +48,36 @@ pub fn assess(
 ) -> Result<Assessment, Failure> {
     let (values, mark) = match prepared {
         Prepared::Input { values, mark } => (values, mark),
-        Prepared::NotAssessable(reason) => return Ok(Assessment::NotAssessable(reason)),
+        Prepared::NotAssessable(reason) => return Ok(Assessment::NotAssessable { reason, features: None }),
     };
     let inference = classifier.infer(&values, saliency)?;
     Ok(match inference.standing {
         Standing::Typical => Assessment::Scored { inference, mark },
         // What the pixels say outweighs what nobody said.
         Standing::Atypical => Assessment::Scored { inference, mark: Some(Reason::Atypical) },
-        Standing::OutOfDistribution => Assessment::NotAssessable(Reason::OutOfDistribution),
+        Standing::OutOfDistribution => {
+            Assessment::NotAssessable { reason: Reason::OutOfDistribution, features: Some(inference.features) }
+        }
     })
 }
 
 impl Assessment {
-    /// The answer and its explanation as they are stored.
-    pub fn into_rows(self, method: SaliencyMethod) -> (Answer, Option<Saliency>) {
+    /// As it is stored; `method` made the heatmap, if there is one.
+    pub fn into_rows(self, method: SaliencyMethod) -> Rows {
         match self {
-            Assessment::NotAssessable(reason) => (Answer::NotAssessable(reason), None),
+            Assessment::NotAssessable { reason, features } => {
+                Rows { answer: Answer::NotAssessable(reason), saliency: None, features }
+            }
             Assessment::Scored { inference, mark } => {
-                let Inference { probabilities, flagged, explained, heatmap, .. } = inference;
+                let Inference { probabilities, flagged, explained, heatmap, features, .. } = inference;
                 let png = heatmap.map(|heatmap| heatmap.to_png().expect("a heatmap fills its width and height"));
                 let saliency = png.map(|heatmap_png| Saliency {
                     class: explained,
                     method: method.as_str().to_owned(),
                     heatmap_png,
                 });
-                (Answer::Assessed { probabilities, flagged, mark }, saliency)
+                Rows { answer: Answer::Assessed { probabilities, flagged, mark }, saliency, features: Some(features) }
             }
         }
     }
-}
-
-/// Reads a model's file.
-///
-/// # Errors
-/// The file cannot be read or is no model of ours.
-pub fn load(path: &std::path::Path) -> anyhow::Result<Classifier> {
-    use anyhow::Context as _;
-    let bytes = std::fs::read(path).with_context(|| format!("reading the model {}", path.display()))?;
-    let digest = Sha256::of(&bytes);
-    Classifier::load(&bytes).with_context(|| format!("the model {} (SHA-256 {digest})", path.display()))
 }

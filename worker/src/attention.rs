@@ -1,4 +1,4 @@
-//! What needs no network: changes of a study's state, dead letters, messages that no binding took.
+//! What needs no network: changes of a study's state, labels, dead letters, messages that no binding took.
 
 use cspine_domain::Reason;
 use cspine_store::{StateChange, StateChanged, StudyState};
@@ -6,17 +6,19 @@ use cspine_wire::{AnyEvent, Delivery, Event, Queue, StudyStatus};
 
 use crate::arrival;
 use crate::failure::Failure;
+use crate::labels;
 use crate::registration::register;
 use crate::service::Service;
 use crate::settle::{header, park, settle};
 
-/// Handles one message of the status, dead-letter or unrouted queue.
+/// Handles one message of the status, label, dead-letter or unrouted queue.
 ///
 /// # Errors
 /// None: every failure is settled.
 pub async fn handle(service: Service, delivery: Delivery) -> anyhow::Result<()> {
     match delivery.queue {
         Queue::Status => status(&service, delivery).await,
+        Queue::Labels => labels::record(&service, delivery).await,
         Queue::DeadLetters => dead_letter(&service, delivery).await,
         _ => {
             let arrival = arrival::read(&delivery.body).ok().map(|event| arrival::row(&event));

@@ -26,12 +26,15 @@ pub struct BrokerArgs {
     pub broker_timeout: Duration,
 }
 
-/// The model.
+/// The model: a file's, or the registry's.
 #[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
-    /// The model's file, safetensors with its card
-    #[arg(long, env = "CSPINE_MODEL", default_value = "deploy/models/starter.safetensors")]
-    pub model: PathBuf,
+    /// The model's file, safetensors with its card [default: the champion of the registry]
+    #[arg(long, env = "CSPINE_MODEL")]
+    pub model: Option<PathBuf>,
+    /// Bytes of a model's file in the object store
+    #[arg(long, env = "CSPINE_MAX_MODEL_BYTES", default_value_t = 1 << 30)]
+    pub max_model_bytes: u64,
 }
 
 /// What is done with images of unknown scope.
@@ -90,6 +93,12 @@ pub struct RunArgs {
     /// How decisions are explained: hirescam, gradient, smoothgrad, gradcam or integrated
     #[arg(long, env = "CSPINE_SALIENCY", default_value_t)]
     pub saliency: SaliencyMethod,
+    /// How often the registry is looked at when nothing hints at a promotion; without --model
+    #[arg(long, env = "CSPINE_MODEL_POLL", default_value = "2s", value_parser = duration)]
+    pub model_poll: Duration,
+    /// Images that wait to be scored by a shadow too; more are left out and counted
+    #[arg(long, env = "CSPINE_SHADOW_QUEUE", default_value_t = 32)]
+    pub shadow_queue: usize,
     /// How often ageing is written down
     #[arg(long, env = "CSPINE_SWEEP_EVERY", default_value = "30s", value_parser = duration)]
     pub sweep_every: Duration,

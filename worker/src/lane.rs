@@ -1,22 +1,24 @@
 //! A lane: arrivals to be assessed, from the delivery to the acknowledgement.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use cspine_nets::{Classifier, ModelError, SaliencyMethod};
+use cspine_nets::ModelError;
 use cspine_store::{NewFinding, Purpose, Recorded};
 use cspine_wire::{Delivery, Event, ImageArrived, Lane, Message};
 use time::OffsetDateTime;
 
-use crate::alone::{AloneLimits, prepare_alone};
+use crate::alone::prepare_alone;
 use crate::arrival;
-use crate::assess::{Assessment, assess};
+use crate::assess::{Assessment, Rows, assess};
 use crate::failure::Failure;
-use crate::prepare::{Declared, Prepared, Rules, prepare};
+use crate::metrics::Metrics;
+use crate::network::{InService, Network};
+use crate::prepare::{Declared, Prepared, prepare};
 use crate::service::Service;
 use crate::settle::settle;
+use crate::shadow::Shadow;
 use crate::slots::Slots;
 
 /// What a lane needs beside the service.
@@ -26,40 +28,18 @@ pub struct Worker {
     pub lane: Lane,
     /// Its threads.
     pub slots: Slots,
-    /// The network.
-    pub network: Arc<Network>,
+    /// The network; there is one before the lane begins.
+    pub in_service: InService,
+    /// What may score the image too, afterwards.
+    pub shadow: Arc<Shadow>,
     /// How long a message is held while something is away.
     pub hold_max: Duration,
 }
 
-/// The model in use and how it is used; shared by the lanes.
-pub struct Network {
-    /// The model.
-    pub classifier: Classifier,
-    /// How images are prepared for it.
-    pub rules: Rules,
-    /// How its decisions are explained.
-    pub saliency: SaliencyMethod,
-    /// The program that decodes alone: this one.
-    pub program: PathBuf,
-    /// Bounds on decoding alone.
-    pub alone: AloneLimits,
-    /// Outputs in a row that were not finite.
-    pub not_finite: AtomicU32,
-}
-
-impl std::fmt::Debug for Network {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Network").field("model", &self.classifier.sha256()).finish_non_exhaustive()
-    }
-}
-
-impl Network {
-    /// So many in a row, and the model is at fault rather than an image.
-    const NOT_FINITE_MAX: u32 = 3;
-    /// Deliveries without an answer before an image is decoded alone: this is the third.
-    const TOGETHER_MAX: u32 = 2;
-}
+/// Outputs in a row that are not finite before the model is at fault rather than an image.
+const NOT_FINITE_MAX: u32 = 3;
+/// Deliveries without an answer before an image is decoded alone: the third is.
+const TOGETHER_MAX: u32 = 2;
 
 /// What became of a message that did not fail.
 enum Done {
@@ -88,11 +68,15 @@ pub async fn handle(service: Service, worker: Arc<Worker>, delivery: Delivery) -
     };
     let (event_id, study) = (event.id.clone(), event.data.study_instance_uid.to_string());
     let done = answer_or_hand_back(&service, &worker, &delivery, &event).await;
-    watch_finiteness(&service, &worker.network, &done);
     match done {
         Ok(done) => {
             log(&event_id, &study, worker.lane, &done);
+            // What could only be decoded alone is not decoded again in here.
+            let sound = delivery.deliveries_before < TOGETHER_MAX;
             service.ack(delivery).await;
+            if sound && matches!(done, Done::Answered(Recorded::Created { .. })) {
+                worker.shadow.offer(event, &service.metrics);
+            }
         }
         Err(Failure::Stuck) => anyhow::bail!("event {event_id}: {}", Failure::Stuck),
         Err(failure) => {
@@ -141,9 +125,12 @@ async fn answer(
     if already_answered(service, event).await? {
         return Ok(Done::AlreadyAnswered);
     }
-    let bytes = fetch(service, event, worker.network.rules.limits.max_bytes).await?;
-    let assessment = work(service, worker, delivery, event, bytes).await?;
-    commit(service, &worker.network, event, assessment).await.map(Done::Answered)
+    // From here to the commit one network, whichever serves by then.
+    let network = worker.in_service.wait().await;
+    let bytes = fetch(service, event, network.rules.limits.max_bytes).await?;
+    let assessment = work(service, worker, &network, delivery, event, bytes).await;
+    watch_finiteness(service, &worker.in_service, &network, &assessment);
+    commit(service, &network, event, assessment?).await.map(Done::Answered)
 }
 
 async fn already_answered(service: &Service, event: &Event<ImageArrived>) -> Result<bool, Failure> {
@@ -168,17 +155,19 @@ async fn fetch(service: &Service, event: &Event<ImageArrived>, max_bytes: u64) -
 async fn work(
     service: &Service,
     worker: &Arc<Worker>,
+    network: &Arc<Network>,
     delivery: &Delivery,
     event: &Event<ImageArrived>,
     bytes: Vec<u8>,
 ) -> Result<Assessment, Failure> {
-    let (network, metrics) = (worker.network.clone(), service.metrics.clone());
-    if delivery.deliveries_before >= Network::TOGETHER_MAX {
+    let (network, metrics) = (network.clone(), service.metrics.clone());
+    if delivery.deliveries_before >= TOGETHER_MAX {
         tracing::warn!(event_id = event.id, before = delivery.deliveries_before, "decoding alone");
-        let prepared = prepare_alone(&network.program, &bytes, &delivery.body, &network.rules, network.alone).await?;
+        let (program, limits) = (&network.usage.program, network.usage.alone);
+        let prepared = prepare_alone(program, &bytes, &delivery.body, &network.rules, limits).await?;
         return worker.slots.run(move || infer(&network, &metrics, prepared)).await?;
     }
-    let declared = Declared::of(&event.data);
+    let declared = Declared::of(&arrival::row(event));
     let both = move || {
         let begin = Instant::now();
         let prepared = prepare(&bytes, &declared, &network.rules);
@@ -188,8 +177,8 @@ async fn work(
     worker.slots.run(both).await?
 }
 
-fn infer(network: &Network, metrics: &crate::metrics::Metrics, prepared: Prepared) -> Result<Assessment, Failure> {
-    let assessment = assess(&network.classifier, prepared, Some(network.saliency))?;
+fn infer(network: &Network, metrics: &Metrics, prepared: Prepared) -> Result<Assessment, Failure> {
+    let assessment = assess(&network.classifier, prepared, Some(network.usage.saliency))?;
     if let Assessment::Scored { inference, .. } = &assessment {
         metrics.stage("infer", inference.forward_time);
         metrics.stage("explain", inference.explain_time);
@@ -204,9 +193,9 @@ async fn commit(
     event: &Event<ImageArrived>,
     assessment: Assessment,
 ) -> Result<Recorded, Failure> {
-    let (answer, saliency) = assessment.into_rows(network.saliency);
-    let (arrival, model) = (arrival::row(event), network.classifier.sha256());
-    let finding = Arc::new(NewFinding { arrival, purpose: Purpose::Primary, model, answer, saliency, features: None });
+    let Rows { answer, saliency, features } = assessment.into_rows(network.usage.saliency);
+    let (arrival, model) = (arrival::row(event), network.sha256());
+    let finding = Arc::new(NewFinding { arrival, purpose: Purpose::Primary, model, answer, saliency, features });
     let recording = service.hold(|| {
         let (store, finding) = (service.store.clone(), finding.clone());
         async move { Ok(store.record_finding(&finding).await?) }
@@ -248,18 +237,25 @@ async fn publish_to_lane(service: &Service, delivery: &Delivery, routing_key: &s
     service.publish(message).await.map(|_| ())
 }
 
-/// One image may overflow the network; several in a row mean that the model is broken.
-fn watch_finiteness(service: &Service, network: &Network, done: &Result<Done, Failure>) {
-    match done {
+/// One image may overflow the network; several in a row mean that the model is broken. Of a model that serves no longer
+/// nothing follows.
+fn watch_finiteness(
+    service: &Service,
+    in_service: &InService,
+    network: &Arc<Network>,
+    assessment: &Result<Assessment, Failure>,
+) {
+    if !in_service.is_current(network) {
+        return;
+    }
+    match assessment {
         Err(Failure::Model(ModelError::NotFinite)) => {
             let in_a_row = network.not_finite.fetch_add(1, Ordering::Relaxed) + 1;
-            if in_a_row >= Network::NOT_FINITE_MAX {
+            if in_a_row >= NOT_FINITE_MAX {
                 service.health.down("model", &format!("{in_a_row} outputs in a row were not finite"));
             }
         }
-        Ok(Done::Answered(_)) if network.not_finite.swap(0, Ordering::Relaxed) >= Network::NOT_FINITE_MAX => {
-            service.health.up("model");
-        }
+        Ok(_) if network.not_finite.swap(0, Ordering::Relaxed) >= NOT_FINITE_MAX => service.health.up("model"),
         _ => {}
     }
 }

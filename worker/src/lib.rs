@@ -6,7 +6,9 @@
 //! registration ─► store (study on the list)
 //! lane ─► objects::get ─► slots { prepare ─► assess } ─► store (finding, priority, outbox) ─► ack
 //!    └ any Failure ─► Failure::disposition ─► settle: retry ladder, parked row, hold, give back
-//! relay ─► outbox to RabbitMQ        attention ─► status events, dead letters, unrouted
+//!    └ after the ack, a share of them ─► shadow
+//! following ─► registry ─► the network in service, swapped between two images
+//! relay ─► outbox to RabbitMQ        attention ─► status events, labels, dead letters, unrouted
 //! ```
 
 pub mod alone;
@@ -18,11 +20,16 @@ pub mod run;
 mod arrival;
 mod assess;
 mod attention;
+mod following;
+mod labels;
 mod lane;
 mod metrics;
+mod model;
+mod network;
 mod prepare;
 mod registration;
 mod relay;
 mod service;
 mod settle;
+mod shadow;
 mod slots;

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use cspine_service::config::DatabaseArgs;
 use cspine_service::logs::{self, Reader};
 use cspine_service::signals::asked_to_stop;
-use cspine_worker::commands::{classify, migrate, overlay, parked, study, submit, worklist};
+use cspine_worker::commands::{classify, migrate, overlay, parked, rescore, study, submit, worklist};
 use cspine_worker::config::RunArgs;
 
 /// Reads cervical-spine radiographs as they arrive and moves suspected injuries up the reading list
@@ -31,6 +31,8 @@ enum Command {
     Overlay(overlay::OverlayArgs),
     /// Say that a study waits, is being read, or was read
     Study(study::StudyArgs),
+    /// Ask the current model about images of open studies that an earlier one answered; a study may only rise
+    Rescore(rescore::RescoreArgs),
     /// Look after messages that need a person
     Parked(parked::ParkedArgs),
     /// Print the worklist
@@ -71,6 +73,10 @@ async fn execute(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Overlay(args) => overlay::compose(&args).await?,
         Command::Study(args) => study::set(&args).await?,
+        Command::Rescore(args) => {
+            let all_well = rescore::rescore(&args).await?;
+            return Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::from(1) });
+        }
         Command::Parked(args) => parked::act(&args).await?,
         Command::Worklist(args) => worklist::print(&args).await?,
         Command::DecodeAlone => unreachable!("handled before the runtime"),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cspine_domain::{Reason, Verdict};
+use cspine_domain::{Reason, Sha256, Verdict};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -20,6 +20,10 @@ pub struct Metrics {
     in_flight: Family<InLane, Gauge>,
     retries: Family<Because, Counter>,
     parked: Family<Because, Counter>,
+    champion: Family<Named, Gauge>,
+    shadow: Family<Named, Gauge>,
+    load_failures: Family<As, Counter>,
+    shadowed: Family<Outcome, Counter>,
     /// Acknowledgements that came too late: their messages come again.
     pub acks_lost: Counter,
     /// Events that the relay published.
@@ -53,6 +57,50 @@ struct Because {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Named {
+    sha256: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct As {
+    role: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+/// What a model is here for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It answers.
+    Champion,
+    /// It is tried beside it.
+    Shadow,
+}
+
+impl Role {
+    fn as_str(self) -> &'static str {
+        match self {
+            Role::Champion => "champion",
+            Role::Shadow => "shadow",
+        }
+    }
+}
+
+/// What became of an image of the shadow's share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampled {
+    /// The shadow scored it.
+    Scored,
+    /// There was no room in its queue.
+    LeftOut,
+    /// It could not be scored.
+    Failed,
+}
+
 impl Metrics {
     /// Upper bounds of the stages' buckets, seconds.
     const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0];
@@ -67,6 +115,10 @@ impl Metrics {
             in_flight: Family::default(),
             retries: Family::default(),
             parked: Family::default(),
+            champion: Family::default(),
+            shadow: Family::default(),
+            load_failures: Family::default(),
+            shadowed: Family::default(),
             acks_lost: Counter::default(),
             outbox_sent: Counter::default(),
             aged: Counter::default(),
@@ -84,6 +136,13 @@ impl Metrics {
             "Parked messages nobody has resolved",
             metrics.parked_unresolved.clone(),
         );
+        registry.register("model_info", "The model that answers, by its file", metrics.champion.clone());
+        registry.register("shadow_info", "The model tried in the shadow, by its file", metrics.shadow.clone());
+        let failures = metrics.load_failures.clone();
+        // There from the start: a first failure is an increase.
+        failures.get_or_create(&As { role: Role::Champion.as_str() }).inc_by(0);
+        registry.register("model_load_failures", "Models of the registry that could not be served", failures);
+        registry.register("shadow_images", "Images of the shadow's share, by outcome", metrics.shadowed.clone());
         registry.register("acks_lost", "Acknowledgements that came too late", metrics.acks_lost.clone());
         registry.register("outbox_sent", "Events published by the relay", metrics.outbox_sent.clone());
         let age = metrics.outbox_age_seconds.clone();
@@ -126,6 +185,33 @@ impl Metrics {
     /// A message was parked.
     pub fn parked(&self, reason: Reason) {
         self.parked.get_or_create(&Because { reason: reason.as_str() }).inc();
+    }
+
+    /// A model is in this place from now on, or none is.
+    pub fn serves(&self, role: Role, model: Option<Sha256>) {
+        let family = match role {
+            Role::Champion => &self.champion,
+            Role::Shadow => &self.shadow,
+        };
+        family.clear();
+        if let Some(model) = model {
+            family.get_or_create(&Named { sha256: model.to_string() }).set(1);
+        }
+    }
+
+    /// A model of the registry could not be served.
+    pub fn load_failed(&self, role: Role) {
+        self.load_failures.get_or_create(&As { role: role.as_str() }).inc();
+    }
+
+    /// An image of the shadow's share met its end.
+    pub fn shadowed(&self, sampled: Sampled) {
+        let outcome = match sampled {
+            Sampled::Scored => "scored",
+            Sampled::LeftOut => "left_out",
+            Sampled::Failed => "failed",
+        };
+        self.shadowed.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// All of them as text.

@@ -2,7 +2,7 @@
 
 use cspine_domain::{Reason, Sha256, Uid};
 use cspine_imaging::{DeclaredScope, Limits, MediaType, Preprocessing, Scope, decode, scope};
-use cspine_wire::ImageArrived;
+use cspine_store::Arrival;
 
 use crate::failure::Failure;
 
@@ -45,17 +45,16 @@ pub enum Prepared {
 }
 
 impl Declared {
-    /// What an event says.
-    pub fn of(event: &ImageArrived) -> Self {
-        let uids = (&event.study_instance_uid, &event.series_instance_uid, &event.sop_instance_uid);
+    /// What its arrival says.
+    pub fn of(arrival: &Arrival) -> Self {
         Self {
-            media_type: event.image.media_type.parse().ok(),
-            uids: Some((uids.0.clone(), uids.1.clone(), uids.2.clone())),
-            sha256: Some(event.image.sha256),
+            media_type: arrival.media_type.parse().ok(),
+            uids: Some((arrival.study.clone(), arrival.series.clone(), arrival.sop.clone())),
+            sha256: Some(arrival.content),
             scope: DeclaredScope {
-                modality: event.modality.clone(),
-                body_part: event.body_part.clone(),
-                view: event.view.clone(),
+                modality: arrival.modality.clone(),
+                body_part: arrival.body_part.clone(),
+                view: arrival.view.clone(),
             },
         }
     }

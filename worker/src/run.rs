@@ -1,10 +1,10 @@
 //! The service: `cspine-worker run`.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use cspine_nets::Classifier;
 use cspine_service::{Health, admin};
 use cspine_wire::{Backoff, Consumer, ConsumerOptions, Delivery, Lane, LinkState, Publisher, Queue};
 use tokio::net::TcpListener;
@@ -14,12 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::RunArgs;
 use crate::failure::Failure;
-use crate::lane::{Network, Worker};
+use crate::following::{Follower, follow};
+use crate::lane::Worker;
 use crate::metrics::Metrics;
-use crate::prepare::Rules;
+use crate::metrics::Role;
+use crate::network::{InService, Network, Usage};
 use crate::service::Service;
+use crate::shadow::{self, Shadow};
 use crate::slots::Slots;
-use crate::{assess, attention, lane, registration, relay};
+use crate::{attention, lane, model, registration, relay};
 
 /// How often the database's gauges are read.
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
@@ -112,26 +115,48 @@ async fn start(args: &RunArgs, service: &Service, parts: &mut Parts) -> Result<(
     clock(parts, Box::pin(probe(service.clone())));
     // The model is read beside, but nothing waits for it before queues exist to keep what arrives.
     declare_topology(service).await?;
-    let model = args.model.model.clone();
-    let loading = tokio::task::spawn_blocking(move || assess::load(&model));
+    let file = args.model.model.clone();
+    let loading = file.map(|file| tokio::task::spawn_blocking(move || model::read(&file)));
     wait_for_schema(service).await?;
 
     let registration = consumer(service, "registration", vec![Queue::Arrivals], args.registrations + 1);
     consume(parts, service, registration, args.registrations, registration::handle);
-    let queues = vec![Queue::Status, Queue::DeadLetters, Queue::Unrouted];
+    let queues = vec![Queue::Status, Queue::Labels, Queue::DeadLetters, Queue::Unrouted];
     consume(parts, service, consumer(service, "attention", queues, 2), 2, attention::handle);
     clock(parts, Box::pin(relay::relay(service.clone(), args.outbox_every)));
     clock(parts, Box::pin(relay::sweep(service.clone(), args.sweep_every)));
     clock(parts, Box::pin(relay::gauges(service.clone(), GAUGES_EVERY)));
     clock(parts, Box::pin(relay::discard(service.clone())));
 
-    let network = network(args, loading.await)?;
-    service.health.up("model");
+    let (in_service, usage) = (InService::default(), usage(args)?);
+    let (shadow, samples) = Shadow::new(args.shadow_queue);
+    let shadow = Arc::new(shadow);
+    match loading {
+        Some(loading) => serve_file(service, &in_service, usage, loading.await)?,
+        None => {
+            let slots = Slots::start_behind("shadow", args.work_timeout)?;
+            clock(parts, Box::pin(shadow::score(service.clone(), samples, slots)));
+            let follower = Follower {
+                in_service: in_service.clone(),
+                shadow: shadow.clone(),
+                usage,
+                poll_every: args.model_poll,
+                max_bytes: args.model.max_model_bytes,
+            };
+            clock(parts, Box::pin(follow(service.clone(), follower)));
+        }
+    }
+    tokio::select! {
+        _ = in_service.wait() => {}
+        () = service.stop.cancelled() => return Err(StartError::Stopped),
+    }
+
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     for (lane, slots) in [(Lane::Stat, args.slots_stat), (Lane::Routine, args.slots_routine.unwrap_or(processors))] {
         let at_once = slots + args.prefetch_extra;
         let slots = Slots::start(lane.as_str(), slots.max(1), args.threads_per_slot, args.work_timeout)?;
-        let worker = Arc::new(Worker { lane, slots, network: network.clone(), hold_max: args.hold_max });
+        let (in_service, shadow) = (in_service.clone(), shadow.clone());
+        let worker = Arc::new(Worker { lane, slots, in_service, shadow, hold_max: args.hold_max });
         let consumer = consumer(service, lane.as_str(), vec![Queue::Lane(lane)], at_once);
         consume(parts, service, consumer, at_once, move |service, delivery| {
             lane::handle(service, worker.clone(), delivery)
@@ -140,28 +165,33 @@ async fn start(args: &RunArgs, service: &Service, parts: &mut Parts) -> Result<(
     Ok(())
 }
 
-fn network(
-    args: &RunArgs,
-    loaded: Result<anyhow::Result<cspine_nets::Classifier>, JoinError>,
-) -> anyhow::Result<Arc<Network>> {
-    let classifier = loaded.context("loading the model panicked")??;
-    tracing::info!(model = %classifier.sha256(), "model loaded");
+fn usage(args: &RunArgs) -> anyhow::Result<Usage> {
     let program = match &args.alone_program {
         Some(program) => program.clone(),
         None => std::env::current_exe().context("the path of this program")?,
     };
-    Ok(Arc::new(Network {
-        rules: Rules {
-            preprocessing: classifier.card().preprocessing.clone(),
-            limits: args.limits.limits(),
-            strict_scope: args.scope.strict(),
-        },
-        classifier,
+    Ok(Usage {
+        limits: args.limits.limits(),
+        strict_scope: args.scope.strict(),
         saliency: args.saliency,
         program,
         alone: args.alone(),
-        not_finite: AtomicU32::new(0),
-    }))
+    })
+}
+
+/// Serves the model of a file, whatever the registry says.
+fn serve_file(
+    service: &Service,
+    in_service: &InService,
+    usage: Usage,
+    loaded: Result<anyhow::Result<Classifier>, JoinError>,
+) -> anyhow::Result<()> {
+    let classifier = loaded.context("loading the model panicked")??;
+    tracing::info!(model = %classifier.sha256(), "model loaded");
+    service.metrics.serves(Role::Champion, Some(classifier.sha256()));
+    in_service.replace(Arc::new(Network::new(classifier, usage)));
+    service.health.up("model");
+    Ok(())
 }
 
 async fn declare_topology(service: &Service) -> Result<(), StartError> {

@@ -18,14 +18,39 @@ pub struct Slots {
 }
 
 impl Slots {
+    /// How nice a thread is that gives way: as nice as can be.
+    const BEHIND: i32 = 19;
+
     /// Work that takes over `longest` is given up.
     ///
     /// # Errors
     /// The threads cannot be started.
     pub fn start(lane: &str, slots: usize, threads_each: usize, longest: Duration) -> anyhow::Result<Self> {
+        Self::with(lane, slots, longest, || ThreadPoolBuilder::new().num_threads(threads_each))
+    }
+
+    /// One slot with one thread, which gives way to the other slots' wherever they want its processor.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn start_behind(lane: &str, longest: Duration) -> anyhow::Result<Self> {
+        Self::with(lane, 1, longest, || {
+            ThreadPoolBuilder::new().num_threads(1).start_handler(|_| {
+                // Of this thread alone, on Linux. A system that refuses leaves it as it was.
+                let _ = rustix::process::nice(Self::BEHIND);
+            })
+        })
+    }
+
+    fn with(
+        lane: &str,
+        slots: usize,
+        longest: Duration,
+        builder: impl Fn() -> ThreadPoolBuilder,
+    ) -> anyhow::Result<Self> {
         let pool = |slot: usize| {
             let name = format!("{lane}-{slot}");
-            ThreadPoolBuilder::new().num_threads(threads_each).thread_name(move |_| name.clone()).build()
+            builder().thread_name(move |_| name.clone()).build()
         };
         let pools = (0..slots).map(pool).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { count: Semaphore::new(pools.len()), idle: Mutex::new(pools), longest })

@@ -201,6 +201,17 @@ impl AnyEvent {
         }
     }
 
+    /// The label it must be.
+    ///
+    /// # Errors
+    /// [`EventError::OtherType`] for every other event.
+    pub fn into_confirmed(self) -> Result<Event<ImageConfirmed>, EventError> {
+        match self {
+            AnyEvent::ImageConfirmed(event) => Ok(event),
+            other => Err(EventError::OtherType(other.kind().as_type())),
+        }
+    }
+
     /// The change of a study's state it must be.
     ///
     /// # Errors

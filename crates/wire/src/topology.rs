@@ -33,7 +33,7 @@ pub struct Topology {
     pub retry_delays: Vec<Duration>,
     /// After how many deliveries without an answer the broker gives a message up.
     pub delivery_limit: u32,
-    /// How many labels wait for a consumer before publishers of labels are refused.
+    /// How many labels wait for a worker before publishers of labels are refused.
     pub labels_max: u32,
 }
 
@@ -57,6 +57,8 @@ pub enum Queue {
     Lane(Lane),
     /// Changes of a study's state.
     Status,
+    /// What people say of images.
+    Labels,
     /// What the broker gave up.
     DeadLetters,
     /// What no binding took.
@@ -91,6 +93,7 @@ impl Topology {
             Queue::Lane(Lane::Stat) => "infer.stat",
             Queue::Lane(Lane::Routine) => "infer.routine",
             Queue::Status => "status",
+            Queue::Labels => "labels",
             Queue::DeadLetters => "dead-letters",
             Queue::Unrouted => "unrouted",
         })

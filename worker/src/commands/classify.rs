@@ -12,16 +12,17 @@ use cspine_service::config::LimitArgs;
 use serde_json::{Value, json};
 
 use super::{print_json, print_line};
-use crate::assess::{self, Assessment, assess};
-use crate::config::{ModelArgs, ScopeArgs};
+use crate::assess::{Assessment, assess};
+use crate::config::ScopeArgs;
+use crate::model;
 use crate::prepare::{Declared, Rules, prepare};
 
 /// `cspine-worker classify`
 #[derive(Debug, Clone, Args)]
 pub struct ClassifyArgs {
-    #[command(flatten)]
-    /// The model
-    pub model: ModelArgs,
+    /// The model's file, safetensors with its card
+    #[arg(long, env = "CSPINE_MODEL", default_value = "deploy/models/starter.safetensors")]
+    pub model: PathBuf,
     #[command(flatten)]
     /// Limits on images
     pub limits: LimitArgs,
@@ -47,7 +48,7 @@ pub struct ClassifyArgs {
 /// # Errors
 /// The model cannot be loaded, or a heatmap cannot be written.
 pub fn classify(args: &ClassifyArgs) -> anyhow::Result<bool> {
-    let classifier = assess::load(&args.model.model)?;
+    let classifier = model::read(&args.model)?;
     if let Some(folder) = &args.saliency_dir {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
@@ -103,7 +104,7 @@ fn answer(args: &ClassifyArgs, classifier: &Classifier, file: &Path, number: usi
     });
     let method = args.saliency_dir.as_ref().map(|_| args.saliency);
     match assess(classifier, prepared, method)? {
-        Assessment::NotAssessable(reason) => {
+        Assessment::NotAssessable { reason, .. } => {
             answer["verdict"] = json!(Verdict::NotAssessable);
             answer["reason"] = json!(reason);
             answer["flagged"] = json!(false);

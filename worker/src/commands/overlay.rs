@@ -6,14 +6,14 @@ use anyhow::Context as _;
 use clap::Args;
 use cspine_domain::{Sha256, Uid};
 use cspine_imaging::{Heatmap, Preprocessing, decode, encode_png, overlay};
+use cspine_nets::{Classifier, ModelCard};
 use cspine_service::Objects;
 use cspine_service::config::{DatabaseArgs, LimitArgs, ObjectArgs};
-use cspine_store::StudyImage;
+use cspine_store::{Store, StudyImage};
 use serde_json::json;
 
 use super::print_json;
-use crate::assess;
-use crate::config::ModelArgs;
+use crate::model;
 
 /// `cspine-worker overlay`
 #[derive(Debug, Clone, Args)]
@@ -24,9 +24,10 @@ pub struct OverlayArgs {
     #[command(flatten)]
     /// The object store
     pub objects: ObjectArgs,
-    #[command(flatten)]
-    /// The model that scored the study: its card says how heatmap and image lie on each other
-    pub model: ModelArgs,
+    /// The file of the model that scored the study: its card says how heatmap and image lie on each other [default: what
+    /// is on record of it]
+    #[arg(long, env = "CSPINE_MODEL")]
+    pub model: Option<PathBuf>,
     #[command(flatten)]
     /// Limits on images
     pub limits: LimitArgs,
@@ -40,25 +41,23 @@ pub struct OverlayArgs {
 /// Writes an overlay for each image of the study that has a heatmap, and prints a line of JSON for each.
 ///
 /// # Errors
-/// There is no such study, or an image was scored by another model, or something cannot be read or written.
+/// There is no such study, or nothing is known of the model that scored it, or something cannot be read or written.
 pub async fn compose(args: &OverlayArgs) -> anyhow::Result<()> {
-    let images = args.database.store()?.study_images(&args.study).await?;
+    let store = args.database.store()?;
+    let images = store.study_images(&args.study).await?;
     anyhow::ensure!(!images.is_empty(), "no images of that study");
-    let (objects, model) = (args.objects.open()?, args.model.model.clone());
-    let classifier = tokio::task::spawn_blocking(move || assess::load(&model)).await??;
+    let objects = args.objects.open()?;
+    let file = match args.model.clone() {
+        Some(file) => Some(tokio::task::spawn_blocking(move || model::read(&file)).await??),
+        None => None,
+    };
     std::fs::create_dir_all(&args.out)?;
     for image in &images {
         let Some(finding) = &image.finding else { continue };
         let Some(saliency) = &finding.saliency else { continue };
-        anyhow::ensure!(
-            finding.model == classifier.sha256(),
-            "image {} was scored by the model {}: give that file by --model",
-            image.sop,
-            finding.model
-        );
-        let png = draw(args, &objects, image, &saliency.heatmap_png, &classifier.card().preprocessing)
-            .await
-            .with_context(|| format!("image {}", image.sop))?;
+        let what = || format!("image {}", image.sop);
+        let preprocessing = preprocessing(&store, file.as_ref(), finding.model).await.with_context(what)?;
+        let png = draw(args, &objects, image, &saliency.heatmap_png, &preprocessing).await.with_context(what)?;
         let file = args.out.join(format!("{}.{}.png", image.sop, finding.verdict));
         std::fs::write(&file, png).with_context(|| file.display().to_string())?;
         print_json(&json!({
@@ -70,6 +69,17 @@ pub async fn compose(args: &OverlayArgs) -> anyhow::Result<()> {
         }))?;
     }
     Ok(())
+}
+
+/// How a model saw its images.
+async fn preprocessing(store: &Store, file: Option<&Classifier>, model: Sha256) -> anyhow::Result<Preprocessing> {
+    if let Some(classifier) = file.filter(|classifier| classifier.sha256() == model) {
+        return Ok(classifier.card().preprocessing.clone());
+    }
+    let on_record = store.model_named(&model.to_string()).await?.into_iter().next();
+    let unknown = || format!("scored by the model {model}, which is not on record: give its file by --model");
+    let card: ModelCard = serde_json::from_value(on_record.with_context(unknown)?.model.card)?;
+    Ok(card.preprocessing)
 }
 
 async fn draw(

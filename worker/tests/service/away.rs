@@ -10,12 +10,19 @@ use crate::site::{Site, eventually, png};
 
 /// `/readyz`: its status and body.
 pub async fn readyz(address: &str) -> Option<(u16, serde_json::Value)> {
+    let (status, body) = page(address, "/readyz").await?;
+    Some((status, serde_json::from_str(&body).ok()?))
+}
+
+/// A page of the admin address: its status and body.
+pub async fn page(address: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).await.ok()?;
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: worker\r\nconnection: close\r\n\r\n").await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: worker\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
-    Some((head.split(' ').nth(1)?.parse().ok()?, serde_json::from_str(body).ok()?))
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
 }
 
 pub fn free_address() -> String {
@@ -23,7 +30,7 @@ pub fn free_address() -> String {
 }
 
 /// The URL through a line that can be cut: every connection over it ends, and new ones are refused.
-async fn through_a_line(url: &str) -> (String, watch::Sender<bool>) {
+pub async fn through_a_line(url: &str) -> (String, watch::Sender<bool>) {
     let (before, rest) = url.rsplit_once('@').unwrap();
     let (address, path) = rest.split_once('/').unwrap();
     let (listener, address) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), address.to_owned());

@@ -1,10 +1,10 @@
-//! A model that answers with what is no number.
+//! A model that answers with what is no number, or with something else than it should.
 
 use cspine_domain::Reason;
 use cspine_nets::{Architecture, Checkpoint, init};
 
 use crate::away::{free_address, readyz};
-use crate::site::{Site, eventually, model, png};
+use crate::site::{Site, eventually, model, png, random};
 
 /// Its norms overflow whatever it is shown.
 fn overflowing() -> Vec<u8> {
@@ -39,5 +39,18 @@ async fn three_answers_in_a_row_that_are_no_numbers_are_parked_and_make_the_work
     })
     .await;
     worker.stop().await;
+    site.remove().await;
+}
+
+#[tokio::test]
+async fn a_file_whose_golden_inference_differs_is_not_served() {
+    let site = Site::new().await;
+    let mut model = random(9).with_golden().unwrap();
+    model.card.golden.as_mut().unwrap().logits[1] += 1.0;
+    let file = site.folder.join("differs.safetensors");
+    std::fs::write(&file, model.write().unwrap()).unwrap();
+    let worker = site.start(&["--model", file.to_str().unwrap()]);
+    let error = worker.ended().await.unwrap_err();
+    assert!(format!("{error:#}").contains("the golden inference differs"), "{error:#}");
     site.remove().await;
 }

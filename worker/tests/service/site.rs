@@ -9,7 +9,7 @@ use clap::Parser;
 use cspine_domain::{OrderPriority, Sha256, Uid};
 use cspine_imaging::{Filter, Geometry, Intensity, Preprocessing};
 use cspine_nets::{Architecture, Checkpoint, ModelCard, init};
-use cspine_store::{ImageFinding, ParkedRow, Store};
+use cspine_store::{ImageFinding, Move, Moved, NewModel, ParkedRow, Store};
 use cspine_tests::database::Database;
 use cspine_wire::{
     Broker, Consumer, ConsumerOptions, Event, ImageArrived, ImageObject, Lane, Message, Published, Publisher, Queue,
@@ -69,8 +69,13 @@ impl Site {
         self.folder.join("objects")
     }
 
-    /// The flags of `run`, as `deploy/` would give them.
+    /// The flags of `run` with a model's file.
     pub fn flags(&self, more: &[&str]) -> Vec<String> {
+        self.following_flags(&[&["--model", model().to_str().unwrap()], more].concat())
+    }
+
+    /// The flags of `run`, without a model: it follows the registry.
+    pub fn following_flags(&self, more: &[&str]) -> Vec<String> {
         let amqp = std::env::var("AMQP_URL").unwrap();
         let store = format!("file://{}", self.objects().display());
         let flags = [
@@ -92,15 +97,21 @@ impl Site {
             "100ms",
             "--alone-program",
             PROGRAM,
-            "--model",
-            model().to_str().unwrap(),
         ];
         flags.iter().chain(more).map(|flag| (*flag).to_owned()).collect()
     }
 
     pub fn start(&self, more: &[&str]) -> Running {
-        let flags = std::iter::once("run".to_owned()).chain(self.flags(more));
-        let args = Flags::parse_from(flags).run;
+        Self::run(self.flags(more))
+    }
+
+    /// A worker that serves the registry's champion.
+    pub fn start_following(&self, more: &[&str]) -> Running {
+        Self::run(self.following_flags(more))
+    }
+
+    fn run(flags: Vec<String>) -> Running {
+        let args = Flags::parse_from(std::iter::once("run".to_owned()).chain(flags)).run;
         let stop = CancellationToken::new();
         let shutdown = stop.clone().cancelled_owned();
         Running { stop, task: tokio::spawn(cspine_worker::run::run(args, shutdown)) }
@@ -115,6 +126,42 @@ impl Site {
 
     pub async fn publish(&self, event: &Event<ImageArrived>) {
         self.send(event.data.routing_key(), event.to_json()).await;
+    }
+
+    /// Puts a model on record and its file into the object store.
+    pub async fn register(&self, model: &[u8]) -> Sha256 {
+        let sha256 = Sha256::of(model);
+        let file = self.model_file(sha256);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, model).unwrap();
+        let card = Checkpoint::read(model).unwrap().card;
+        let model = NewModel {
+            sha256,
+            architecture: card.architecture.as_str().to_owned(),
+            size_bytes: model.len() as u64,
+            card: serde_json::to_value(&card).unwrap(),
+            registered_by: "tester".into(),
+            forced_reason: None,
+            object_key: Some(format!("models/{sha256}.safetensors")),
+        };
+        self.store().register_model(&model).await.unwrap();
+        sha256
+    }
+
+    pub fn model_file(&self, model: Sha256) -> PathBuf {
+        self.objects().join(format!("models/{model}.safetensors"))
+    }
+
+    pub async fn promote(&self, model: Sha256) {
+        let epoch = self.store().serving().await.unwrap().epoch;
+        let wish = Move { model, epoch, by: "tester", why: "a test", fence: None };
+        assert_eq!(self.store().promote(&wish).await.unwrap(), Moved::Done { epoch: epoch + 1 });
+    }
+
+    pub async fn set_shadow(&self, model: Sha256, share: f32) {
+        let epoch = self.store().serving().await.unwrap().epoch;
+        let wish = Move { model, epoch, by: "tester", why: "a test", fence: None };
+        assert_eq!(self.store().set_shadow(&wish, share).await.unwrap(), Moved::Done { epoch: epoch + 1 });
     }
 
     pub async fn send(&self, routing_key: &str, body: Vec<u8>) {
@@ -150,7 +197,7 @@ impl Site {
 
     /// Nothing waits anywhere, and the site goes.
     pub async fn assert_drained(self) {
-        let mut queues = [Queue::Arrivals, Queue::Status, Queue::DeadLetters, Queue::Unrouted].to_vec();
+        let mut queues = [Queue::Arrivals, Queue::Status, Queue::Labels, Queue::DeadLetters, Queue::Unrouted].to_vec();
         queues.extend([Lane::Stat, Lane::Routine].map(Queue::Lane));
         let left = tokio::time::timeout(Duration::from_millis(500), self.consume(&queues).next()).await;
         assert!(left.is_err(), "{left:?}");
@@ -166,6 +213,11 @@ impl Site {
 }
 
 impl Running {
+    /// Waits until it ends by itself.
+    pub async fn ended(self) -> anyhow::Result<()> {
+        tokio::time::timeout(DEADLINE, self.task).await.expect("it ends in time").unwrap()
+    }
+
     /// As SIGTERM would: it finishes what it holds and ends well.
     pub async fn stop(self) {
         self.stop.cancel();
@@ -221,20 +273,32 @@ pub fn dicom() -> Vec<u8> {
     std::fs::read(fixtures.join("explicit.dcm")).unwrap()
 }
 
+/// A network of random weights with small inputs.
+pub fn random(seed: u64) -> Checkpoint {
+    let preprocessing = Preprocessing {
+        geometry: Geometry::Pad,
+        size: 96,
+        filter: Filter::Triangle,
+        intensity: Intensity::FullRange,
+        mean: [0.5; 3],
+        std: [0.25; 3],
+    };
+    let card = ModelCard::uncalibrated(Architecture::GoogLeNet, preprocessing, "random weights");
+    Checkpoint { card, state: init::network(Architecture::GoogLeNet, seed, 3).unwrap() }
+}
+
+/// A model that may serve: it flags everything, or nothing.
+pub fn flagging(seed: u64, everything: bool) -> Vec<u8> {
+    let mut checkpoint = random(seed);
+    checkpoint.card.operating_point = if everything { 0.0 } else { 1.0 };
+    checkpoint.with_golden().unwrap().write().unwrap()
+}
+
 /// A small network of random weights: what it says is of no matter here.
 pub fn model() -> &'static Path {
     static MODEL: OnceLock<PathBuf> = OnceLock::new();
     MODEL.get_or_init(|| {
-        let preprocessing = Preprocessing {
-            geometry: Geometry::Pad,
-            size: 96,
-            filter: Filter::Triangle,
-            intensity: Intensity::FullRange,
-            mean: [0.5; 3],
-            std: [0.25; 3],
-        };
-        let card = ModelCard::uncalibrated(Architecture::GoogLeNet, preprocessing, "random weights");
-        let bytes = Checkpoint { card, state: init::network(Architecture::GoogLeNet, 7, 3).unwrap() }.write().unwrap();
+        let bytes = random(7).write().unwrap();
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("random-weights.safetensors");
         // Another run may be reading it.
         let whole = path.with_extension(std::process::id().to_string());
