@@ -178,7 +178,7 @@ async fn a_network_learns_from_labels_is_tried_promoted_and_taken_back_while_ima
 /// Every study's place: level and flag, which a shadow must not move.
 async fn places(db: &Database) -> Vec<(String, i16, bool)> {
     let mut places: Vec<_> = (db.store.worklist(1000).await.expect("the list").into_iter())
-        .map(|row| (row.study_instance_uid.to_string(), row.level, row.flagged))
+        .map(|row| (row.study.to_string(), row.level, row.flagged))
         .collect();
     places.sort();
     places
