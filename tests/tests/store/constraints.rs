@@ -3,16 +3,7 @@
 use cspine_store::{Store, StoreOptions};
 use cspine_tests::database::{Database, with_database};
 
-use crate::samples::{NORMAL, arrival, record, uid};
-
-/// The constraint that refuses the statement.
-async fn refused_by(db: &Database, statement: String) -> String {
-    let refused = sqlx::query(sqlx::AssertSqlSafe(statement.clone())).execute(db.store.pool()).await;
-    match refused {
-        Err(sqlx::Error::Database(e)) => e.constraint().unwrap_or_else(|| e.message()).to_owned(),
-        other => panic!("not refused: {statement}: {other:?}"),
-    }
-}
+use crate::samples::{NORMAL, arrival, record, refused_by, uid};
 
 #[tokio::test]
 async fn impossible_findings_are_refused() {

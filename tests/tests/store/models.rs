@@ -1,7 +1,7 @@
 //! The networks on record.
 
 use cspine_domain::Sha256;
-use cspine_store::{NewModel, Registration, StoreError};
+use cspine_store::{ModelRow, ModelState, NewModel, Registration, StoreError};
 use cspine_tests::database::Database;
 use serde_json::json;
 
@@ -15,6 +15,7 @@ fn model(name: &str, collapsed: Option<&str>) -> NewModel {
         architecture: "alexnet".into(),
         size_bytes: 7,
         card,
+        object_key: None,
         registered_by: "qa-7".into(),
         forced_reason: None,
     }
@@ -25,10 +26,39 @@ async fn a_model_is_registered_once_and_stays_as_it_was_recorded() {
     let db = Database::create().await;
     let first = model("one", None);
     let Registration::Created(row) = db.store.register_model(&first).await.unwrap() else { panic!("it is new") };
-    assert_eq!(row.model, first);
+    assert_eq!((&row.model, row.state), (&first, ModelState::Candidate));
     let again = NewModel { registered_by: "qa-8".into(), ..first.clone() };
     assert_eq!(db.store.register_model(&again).await.unwrap(), Registration::AlreadyThere(row.clone()));
     assert_eq!(db.store.models().await.unwrap(), [row]);
+}
+
+#[tokio::test]
+async fn that_a_models_file_came_into_the_store_is_recorded_once() {
+    let db = Database::create().await;
+    let model = model("one", None);
+    db.store.register_model(&model).await.unwrap();
+    let stored = NewModel { object_key: Some("models/one".into()), ..model.clone() };
+    let expected = |registered_at| ModelRow { model: stored.clone(), state: ModelState::Candidate, registered_at };
+    let elsewhere = NewModel { object_key: Some("models/elsewhere".into()), ..model.clone() };
+    for later in [&stored, &model, &elsewhere] {
+        let Registration::AlreadyThere(row) = db.store.register_model(later).await.unwrap() else { panic!("new") };
+        assert_eq!(row, expected(row.registered_at));
+    }
+}
+
+#[tokio::test]
+async fn a_model_is_found_by_the_first_digits_of_its_name() {
+    let db = Database::create().await;
+    for name in ["one", "two", "three"] {
+        db.store.register_model(&model(name, None)).await.unwrap();
+    }
+    let whole = Sha256::of(b"two").to_string();
+    for prefix in [&whole[..8], &whole[..8].to_uppercase(), &whole] {
+        let [found] = &db.store.model_named(prefix).await.unwrap()[..] else { panic!("one is named {prefix}") };
+        assert_eq!(found.model.sha256, Sha256::of(b"two"));
+    }
+    assert!(db.store.model_named("%").await.unwrap().is_empty());
+    assert_eq!(db.store.model_named("").await.unwrap().len(), 3);
 }
 
 #[tokio::test]

@@ -1,8 +1,12 @@
 //! Arrivals and answers to test with.
 
-use cspine_domain::{OrderPriority, Reason, Sha256, Uid};
-use cspine_store::{Answer, Arrival, NewFinding, Purpose, Recorded, Store, WorklistRow};
-use time::OffsetDateTime;
+use cspine_domain::{ConfirmationSource, Label, OrderPriority, Reason, Sha256, Uid};
+use cspine_store::{
+    Answer, Arrival, LabelledImage, LearningSet, NewFinding, NewModel, NewReview, Purpose, Recorded, Store, WorklistRow,
+};
+use cspine_tests::database::Database;
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
 
 /// The UID of a number.
 pub fn uid(number: u32) -> Uid {
@@ -51,7 +55,14 @@ pub const COLOUR: Answer = Answer::NotAssessable(Reason::Colour);
 
 /// The primary finding of an arrival.
 pub fn finding(arrival: Arrival, answer: Answer) -> NewFinding {
-    NewFinding { arrival, purpose: Purpose::Primary, model: Sha256::of(b"model"), answer, saliency: None }
+    NewFinding {
+        arrival,
+        purpose: Purpose::Primary,
+        model: Sha256::of(b"model"),
+        answer,
+        saliency: None,
+        features: None,
+    }
 }
 
 /// Records it and expects that it was new.
@@ -97,4 +108,84 @@ pub async fn changes(store: &Store, study: u32) -> Vec<String> {
         .fetch_all(store.pool())
         .await
         .expect("changes")
+}
+
+/// The constraint that refuses the statement, or the trigger's words.
+pub async fn refused_by(db: &Database, statement: String) -> String {
+    let refused = sqlx::query(sqlx::AssertSqlSafe(statement.clone())).execute(db.store.pool()).await;
+    match refused {
+        Err(sqlx::Error::Database(e)) => e.constraint().unwrap_or_else(|| e.message()).to_owned(),
+        other => panic!("not refused: {statement}: {other:?}"),
+    }
+}
+
+/// Puts a model on record whose file is in the object store.
+pub async fn registered(store: &Store, name: &str) -> Sha256 {
+    let sha256 = Sha256::of(name.as_bytes());
+    let model = NewModel {
+        sha256,
+        architecture: "alexnet".into(),
+        size_bytes: 7,
+        card: json!({"architecture": "alexnet"}),
+        object_key: Some(format!("models/{sha256}.safetensors")),
+        registered_by: "qa-7".into(),
+        forced_reason: None,
+    };
+    store.register_model(&model).await.expect("registered");
+    sha256
+}
+
+/// Puts the lease's end into the past, as if its holder had been stopped for long.
+pub async fn expire_lease(store: &Store) {
+    sqlx::query("update trainer_lease set expires_at = now() - interval '1 second'")
+        .execute(store.pool())
+        .await
+        .expect("expired");
+}
+
+/// A radiologist's word on an image, said so many minutes after the epoch.
+pub fn review(event_id: &str, image: &Arrival, label: impl Into<Label>, reviewer: &str, minute: i64) -> NewReview {
+    NewReview {
+        source: "/reading-room".into(),
+        event_id: event_id.into(),
+        sop: image.sop.clone(),
+        content: image.content,
+        label: label.into(),
+        reviewer: reviewer.into(),
+        label_source: ConfirmationSource::Radiologist,
+        answer_seen: false,
+        confirmed_at: OffsetDateTime::UNIX_EPOCH + Duration::minutes(minute),
+        supersedes: None,
+    }
+}
+
+/// The same by another source.
+pub fn by(label_source: ConfirmationSource, review: NewReview) -> NewReview {
+    NewReview { label_source, ..review }
+}
+
+/// The same as a correction of an earlier event.
+pub fn correcting(event_id: &str, review: NewReview) -> NewReview {
+    NewReview { supersedes: Some(event_id.into()), ..review }
+}
+
+/// An arrival of this patient's.
+pub fn of_patient(patient: &str, arrival: Arrival) -> Arrival {
+    Arrival { patient_key: Some(patient.into()), ..arrival }
+}
+
+/// Deals a patient this side.
+pub async fn deal(store: &Store, patient: &str, set: LearningSet) {
+    sqlx::query("insert into patient_sets (patient, set) values ($1, $2)")
+        .bind(patient)
+        .bind(set.as_str())
+        .execute(store.pool())
+        .await
+        .expect("dealt");
+}
+
+/// The labelled image of an arrival, by all that was said.
+pub async fn labelled(store: &Store, image: &Arrival) -> Option<LabelledImage> {
+    let images = store.labelled_images(i64::MAX).await.expect("labelled images");
+    images.into_iter().find(|labelled| (&labelled.sop, labelled.content) == (&image.sop, image.content))
 }

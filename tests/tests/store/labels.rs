@@ -1,0 +1,272 @@
+//! What people say of images, and the one label that follows from it.
+
+use cspine_domain::{Class, ConfirmationSource, Label};
+use cspine_store::{Arrival, NewLabels, NewReview, Store};
+use cspine_tests::database::Database;
+
+use crate::samples::{arrival, by, correcting, count, labelled, other_bytes, refused_by, review};
+
+const DISLOCATION: Label = Label::Class(Class::Dislocation);
+const FRACTURE: Label = Label::Class(Class::Fracture);
+const NORMAL: Label = Label::Class(Class::Normal);
+
+/// An image that is here.
+async fn arrived(store: &Store, image: u32) -> Arrival {
+    let arrival = arrival(image, image);
+    store.register_arrival(&arrival).await.unwrap();
+    arrival
+}
+
+async fn say(store: &Store, reviews: &[NewReview]) {
+    for review in reviews {
+        assert!(store.record_review(review).await.unwrap(), "{} is new", review.event_id);
+    }
+}
+
+/// The image's label, and whether it is in dispute.
+async fn verdict(store: &Store, image: &Arrival) -> (Label, bool) {
+    let image = labelled(store, image).await.expect("a labelled image");
+    (image.label, image.disputed)
+}
+
+#[tokio::test]
+async fn a_word_is_recorded_once() {
+    let db = Database::create().await;
+    let image = arrived(&db.store, 1).await;
+    let word = review("a", &image, FRACTURE, "reader-1", 1);
+    assert!(db.store.record_review(&word).await.unwrap());
+    // also with another content: the event is the same
+    assert!(!db.store.record_review(&NewReview { label: NORMAL, ..word.clone() }).await.unwrap());
+    let elsewhere = NewReview { source: "/elsewhere".into(), ..word.clone() };
+    let news = [word.clone(), elsewhere, review("b", &image, FRACTURE, "reader-2", 1), word];
+    assert_eq!(db.store.record_reviews(&news).await.unwrap(), 2);
+    assert_eq!(count(&db.store, "reviews").await, 3);
+    assert_eq!(verdict(&db.store, &image).await, (FRACTURE, false));
+}
+
+#[tokio::test]
+async fn many_words_are_recorded_all_or_none_and_in_their_order() {
+    let db = Database::create().await;
+    let image = arrived(&db.store, 1).await;
+    let mut words: Vec<_> =
+        (0..2500).map(|n| review(&format!("{n}"), &image, NORMAL, &format!("reader-{n}"), 1)).collect();
+    let broken = NewReview { reviewer: String::new(), ..review("broken", &image, NORMAL, "nobody", 1) };
+    words.push(broken);
+    let refused = db.store.record_reviews(&words).await.unwrap_err();
+    assert!(refused.reason().is_some() && !refused.is_transient(), "{refused}");
+    assert_eq!(count(&db.store, "reviews").await, 0);
+    words.pop();
+    assert_eq!(db.store.record_reviews(&words).await.unwrap(), 2500);
+    let in_order = sqlx::query_scalar("select event_id from reviews order by id").fetch_all(db.store.pool()).await;
+    let in_order: Vec<String> = in_order.unwrap();
+    assert!(in_order.iter().zip(&words).all(|(written, said)| *written == said.event_id));
+}
+
+#[tokio::test]
+async fn a_correction_takes_the_place_of_what_it_corrects() {
+    let db = Database::create().await;
+    let image = arrived(&db.store, 1).await;
+    // said by another person, and at an earlier time by that person's clock
+    let wrong = review("a", &image, FRACTURE, "reader-1", 5);
+    let right = correcting("a", review("b", &image, NORMAL, "reader-2", 4));
+    say(&db.store, &[wrong, right]).await;
+    assert_eq!(verdict(&db.store, &image).await, (NORMAL, false));
+    // what was corrected stays so when its correction is corrected
+    say(&db.store, &[correcting("b", review("c", &image, DISLOCATION, "reader-3", 3))]).await;
+    assert_eq!(verdict(&db.store, &image).await, (DISLOCATION, false));
+}
+
+#[tokio::test]
+async fn a_correction_may_come_before_what_it_corrects() {
+    let db = Database::create().await;
+    let image = arrived(&db.store, 1).await;
+    let right = correcting("a", review("b", &image, NORMAL, "reader-2", 4));
+    say(&db.store, &[right, review("a", &image, FRACTURE, "reader-1", 5)]).await;
+    assert_eq!(verdict(&db.store, &image).await, (NORMAL, false));
+}
+
+#[tokio::test]
+async fn a_correction_reaches_neither_another_source_nor_another_image() {
+    let db = Database::create().await;
+    let (image, other) = (arrived(&db.store, 1).await, arrived(&db.store, 2).await);
+    let elsewhere = NewReview { source: "/elsewhere".into(), ..review("b", &image, NORMAL, "reader-2", 1) };
+    let of_another_image = correcting("a", review("c", &other, NORMAL, "reader-3", 1));
+    say(&db.store, &[review("a", &image, FRACTURE, "reader-1", 1), correcting("a", elsewhere), of_another_image]).await;
+    assert_eq!(verdict(&db.store, &image).await.1, true, "both words stand");
+    let itself = correcting("d", review("d", &image, NORMAL, "reader-4", 1));
+    let refused = db.store.record_review(&itself).await.unwrap_err();
+    assert!(refused.to_string().contains("nothing_corrects_itself"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_reviewers_later_word_counts_by_its_time_not_by_its_coming() {
+    let db = Database::create().await;
+    let image = arrived(&db.store, 1).await;
+    let (earlier, later) = (review("a", &image, FRACTURE, "reader-1", 1), review("b", &image, NORMAL, "reader-1", 2));
+    say(&db.store, &[later, earlier]).await;
+    assert_eq!(verdict(&db.store, &image).await, (NORMAL, false));
+    // also a less weighty one: it is what this reviewer says now
+    let on_second_thoughts = review("c", &image, DISLOCATION, "reader-1", 3);
+    say(&db.store, &[by(ConfirmationSource::Qa, on_second_thoughts)]).await;
+    assert_eq!(verdict(&db.store, &image).await, (DISLOCATION, false));
+}
+
+#[tokio::test]
+async fn two_people_of_one_source_who_differ_are_in_dispute_until_one_thinks_again() {
+    let db = Database::create().await;
+    let image = arrived(&db.store, 1).await;
+    let (one, two) = (review("a", &image, FRACTURE, "reader-1", 1), review("b", &image, NORMAL, "reader-2", 2));
+    say(&db.store, &[one, two]).await;
+    assert_eq!(verdict(&db.store, &image).await, (NORMAL, true), "the latest word");
+    say(&db.store, &[review("c", &image, FRACTURE, "reader-2", 3)]).await;
+    assert_eq!(verdict(&db.store, &image).await, (FRACTURE, false));
+    say(&db.store, &[review("d", &image, Label::Unusable, "reader-3", 4)]).await;
+    assert_eq!(verdict(&db.store, &image).await, (Label::Unusable, true), "of use or not can be in dispute too");
+}
+
+#[tokio::test]
+async fn the_weightiest_source_decides_and_only_there_is_dispute() {
+    let db = Database::create().await;
+    let image = arrived(&db.store, 1).await;
+    let word = |event_id: &str, label, source| by(source, review(event_id, &image, label, event_id, 9));
+    say(&db.store, &[word("a", FRACTURE, ConfirmationSource::Qa), word("b", NORMAL, ConfirmationSource::Qa)]).await;
+    assert!(verdict(&db.store, &image).await.1);
+    for (event_id, label, source) in [
+        ("c", DISLOCATION, ConfirmationSource::Radiologist),
+        ("d", NORMAL, ConfirmationSource::Consensus),
+        ("e", FRACTURE, ConfirmationSource::Ct),
+    ] {
+        let earlier = NewReview { confirmed_at: time::OffsetDateTime::UNIX_EPOCH, ..word(event_id, label, source) };
+        say(&db.store, &[earlier]).await;
+        let image = labelled(&db.store, &image).await.unwrap();
+        assert_eq!((image.label, image.label_source, image.disputed), (label, source, false));
+    }
+    say(&db.store, &[word("f", NORMAL, ConfirmationSource::Consensus)]).await;
+    assert_eq!(verdict(&db.store, &image).await, (FRACTURE, false), "lighter ones may differ");
+    say(&db.store, &[word("g", NORMAL, ConfirmationSource::Ct)]).await;
+    assert_eq!(verdict(&db.store, &image).await, (NORMAL, true));
+}
+
+#[tokio::test]
+async fn whether_the_answer_had_been_seen_is_asked_of_those_who_decide() {
+    let db = Database::create().await;
+    let image = arrived(&db.store, 1).await;
+    let seen = |review| NewReview { answer_seen: true, ..review };
+    say(&db.store, &[seen(review("a", &image, FRACTURE, "reader-1", 1))]).await;
+    assert!(labelled(&db.store, &image).await.unwrap().answer_seen);
+    say(&db.store, &[by(ConfirmationSource::Ct, review("b", &image, FRACTURE, "scanner", 1))]).await;
+    assert!(!labelled(&db.store, &image).await.unwrap().answer_seen);
+    say(&db.store, &[seen(by(ConfirmationSource::Ct, review("c", &image, FRACTURE, "reader-2", 1)))]).await;
+    assert!(labelled(&db.store, &image).await.unwrap().answer_seen);
+}
+
+#[tokio::test]
+async fn a_label_that_comes_before_its_image_counts_once_the_image_is_there() {
+    let db = Database::create().await;
+    let late = arrival(1, 1);
+    say(&db.store, &[review("a", &late, FRACTURE, "reader-1", 1)]).await;
+    assert_eq!(labelled(&db.store, &late).await, None);
+    assert_eq!(db.store.label_tally().await.unwrap().without_image, 1);
+    let before = db.store.new_labels(0).await.unwrap();
+    assert_eq!(before.by_class, [0, 0, 0]);
+
+    db.store.register_arrival(&other_bytes(late.clone())).await.unwrap();
+    assert_eq!(labelled(&db.store, &late).await, None, "other bytes are another image");
+    db.store.register_arrival(&late).await.unwrap();
+    assert_eq!(verdict(&db.store, &late).await, (FRACTURE, false));
+    assert_eq!(db.store.label_tally().await.unwrap().without_image, 0);
+    // and it is news, also to who has seen the label itself
+    let news = db.store.new_labels(before.through).await.unwrap();
+    assert_eq!(news, NewLabels { through: before.through, by_class: [0, 1, 0] });
+}
+
+#[tokio::test]
+async fn a_labelled_image_is_what_its_study_and_its_arrival_say() {
+    let db = Database::create().await;
+    let arrival = Arrival { site: Some("ed-1".into()), modality: Some("DX".into()), ..arrival(1, 1) };
+    db.store.register_arrival(&arrival).await.unwrap();
+    say(&db.store, &[review("a", &arrival, FRACTURE, "reader-1", 7), review("b", &arrival, FRACTURE, "reader-2", 3)])
+        .await;
+    let image = labelled(&db.store, &arrival).await.unwrap();
+    assert_eq!((image.site, image.modality), (arrival.site, arrival.modality));
+    assert_eq!((image.object_key, image.media_type), (arrival.object_key, arrival.media_type));
+    assert_eq!(image.confirmed_at.unix_timestamp(), 7 * 60);
+    assert_eq!(image.patient, format!("study:{}", arrival.study));
+    assert_eq!(image.review_id, db.store.new_labels(0).await.unwrap().through);
+}
+
+#[tokio::test]
+async fn what_is_said_later_changes_nothing_of_what_had_been_said() {
+    let db = Database::create().await;
+    let (image, other) = (arrived(&db.store, 1).await, arrived(&db.store, 2).await);
+    say(&db.store, &[review("a", &image, FRACTURE, "reader-1", 1)]).await;
+    let through = db.store.new_labels(0).await.unwrap().through;
+    let then = db.store.labelled_images(through).await.unwrap();
+    say(
+        &db.store,
+        &[
+            correcting("a", review("b", &image, NORMAL, "reader-1", 2)),
+            by(ConfirmationSource::Ct, review("c", &image, DISLOCATION, "scanner", 3)),
+            review("d", &other, NORMAL, "reader-1", 4),
+        ],
+    )
+    .await;
+    assert_eq!(db.store.labelled_images(through).await.unwrap(), then);
+    assert_eq!(then[0].label, FRACTURE);
+    assert_eq!(db.store.labelled_images(i64::MAX).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn images_are_listed_by_content() {
+    let db = Database::create().await;
+    for number in 1..=20 {
+        let image = arrived(&db.store, number).await;
+        say(&db.store, &[review(&format!("{number}"), &image, NORMAL, "reader-1", 1)]).await;
+    }
+    let images = db.store.labelled_images(i64::MAX).await.unwrap();
+    assert!(images.len() == 20 && images.is_sorted_by_key(|image| image.content));
+}
+
+#[tokio::test]
+async fn new_labels_are_the_usable_ones_since_a_review() {
+    let db = Database::create().await;
+    let mut images = Vec::new();
+    for number in 0..6 {
+        images.push(arrived(&db.store, number).await);
+    }
+    let word = |event_id: &str, image: usize, label: Label| review(event_id, &images[image], label, event_id, 1);
+    say(&db.store, &[word("a", 0, FRACTURE), word("b", 1, DISLOCATION)]).await;
+    let first = db.store.new_labels(0).await.unwrap();
+    assert_eq!(first.by_class, [1, 1, 0]);
+    assert_eq!(db.store.new_labels(first.through).await.unwrap().by_class, [0, 0, 0]);
+
+    say(
+        &db.store,
+        &[
+            word("c", 2, NORMAL),
+            word("d", 3, Label::Unusable),
+            word("e", 4, NORMAL),
+            word("f", 4, FRACTURE),
+            // of an image that was labelled before
+            word("g", 0, FRACTURE),
+        ],
+    )
+    .await;
+    let second = db.store.new_labels(first.through).await.unwrap();
+    assert_eq!(second.by_class, [0, 1, 1]);
+    assert_eq!(db.store.new_labels(0).await.unwrap(), NewLabels { by_class: [1, 1, 1], ..second });
+    let tally = db.store.label_tally().await.unwrap();
+    assert_eq!((tally.unusable, tally.disputed, tally.quarantined, tally.without_image), (1, 1, 0, 0));
+    let usable = tally.usable.iter().fold([0; 3], |sum, set| [sum[0] + set[0], sum[1] + set[1], sum[2] + set[2]]);
+    assert_eq!(usable, [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn what_was_said_cannot_be_changed_by_anybody() {
+    let db = Database::create().await;
+    let image = arrived(&db.store, 1).await;
+    say(&db.store, &[review("a", &image, FRACTURE, "reader-1", 1)]).await;
+    for statement in ["update reviews set label = 'normal'", "delete from reviews", "truncate reviews"] {
+        assert_eq!(refused_by(&db, statement.into()).await, "reviews keeps what it has", "{statement}");
+    }
+}

@@ -1,0 +1,58 @@
+//! A challenger's answers beside those that were given.
+
+use cspine_domain::{Reason, Sha256};
+use cspine_store::{Answer, NewFinding, Purpose, ShadowTally, Store};
+use cspine_tests::database::Database;
+
+use crate::samples::{COLOUR, DISLOCATION, FRACTURE, NORMAL, arrival, finding, record};
+
+async fn shadow(store: &Store, image: u32, model: &[u8], answer: Answer) {
+    let shadow =
+        NewFinding { purpose: Purpose::Shadow, model: Sha256::of(model), ..finding(arrival(image, image), answer) };
+    store.record_finding(&shadow).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_shadow_agrees_where_it_flags_alike_or_could_not_assess_either() {
+    let db = Database::create().await;
+    let other_reason = Answer::NotAssessable(Reason::TooSmall);
+    let unflagged_fracture = Answer::Assessed { probabilities: [0.25, 0.375, 0.375], flagged: false, mark: None };
+    let pairs = [
+        (NORMAL, NORMAL),             // agrees, the same verdict
+        (NORMAL, unflagged_fracture), // agrees
+        (DISLOCATION, FRACTURE),      // agrees, both flagged
+        (FRACTURE, FRACTURE),         // agrees, the same verdict, both flagged
+        (NORMAL, FRACTURE),           // differs
+        (DISLOCATION, NORMAL),        // differs
+        (COLOUR, other_reason),       // agrees, the same verdict
+        (COLOUR, NORMAL),             // differs: no answer is not normal
+        (NORMAL, COLOUR),             // differs
+    ];
+    for (image, (primary, challenger)) in (1..).zip(pairs) {
+        record(&db.store, arrival(image, image), primary).await;
+        shadow(&db.store, image, b"challenger", challenger).await;
+    }
+    let tally = db.store.shadow_tally(Sha256::of(b"challenger")).await.unwrap();
+    assert_eq!(tally, ShadowTally { images: 9, agree: 5, same_verdict: 3, flagged_primary: 3, flagged_shadow: 3 });
+}
+
+#[tokio::test]
+async fn only_the_shadows_own_answers_beside_primary_ones_count() {
+    let db = Database::create().await;
+    let challenger = Sha256::of(b"challenger");
+    assert_eq!(db.store.shadow_tally(challenger).await.unwrap(), ShadowTally::default());
+    // without a primary answer yet
+    shadow(&db.store, 1, b"challenger", NORMAL).await;
+    // of another challenger
+    record(&db.store, arrival(2, 2), NORMAL).await;
+    shadow(&db.store, 2, b"another", NORMAL).await;
+    // its rescore, and its own primary one
+    let rescore = NewFinding { purpose: Purpose::Rescore, model: challenger, ..finding(arrival(2, 2), FRACTURE) };
+    db.store.record_finding(&rescore).await.unwrap();
+    let primary = NewFinding { model: challenger, ..finding(arrival(3, 3), FRACTURE) };
+    db.store.record_finding(&primary).await.unwrap();
+    assert_eq!(db.store.shadow_tally(challenger).await.unwrap(), ShadowTally::default());
+    record(&db.store, arrival(1, 1), NORMAL).await;
+    let tally = db.store.shadow_tally(challenger).await.unwrap();
+    assert_eq!((tally.images, tally.agree), (1, 1));
+}
