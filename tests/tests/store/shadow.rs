@@ -13,7 +13,7 @@ async fn shadow(store: &Store, image: u32, model: &[u8], answer: Answer) {
 }
 
 #[tokio::test]
-async fn a_shadow_agrees_where_it_flags_alike_or_could_not_assess_either() {
+async fn a_shadow_is_compared_where_both_answered_and_agrees_where_it_flags_alike() {
     let db = Database::create().await;
     let other_reason = Answer::NotAssessable(Reason::TooSmall);
     let unflagged_fracture = Answer::Assessed { probabilities: [0.25, 0.375, 0.375], flagged: false, mark: None };
@@ -24,16 +24,19 @@ async fn a_shadow_agrees_where_it_flags_alike_or_could_not_assess_either() {
         (FRACTURE, FRACTURE),         // agrees, the same verdict, both flagged
         (NORMAL, FRACTURE),           // differs
         (DISLOCATION, NORMAL),        // differs
-        (COLOUR, other_reason),       // agrees, the same verdict
-        (COLOUR, NORMAL),             // differs: no answer is not normal
-        (NORMAL, COLOUR),             // differs
+        // one that assesses what the champion could not is no disagreement, nor is the opposite
+        (COLOUR, other_reason),
+        (COLOUR, FRACTURE),
+        (NORMAL, COLOUR),
     ];
     for (image, (primary, challenger)) in (1..).zip(pairs) {
         record(&db.store, arrival(image, image), primary).await;
         shadow(&db.store, image, b"challenger", challenger).await;
     }
     let tally = db.store.shadow_tally(Sha256::of(b"challenger")).await.unwrap();
-    assert_eq!(tally, ShadowTally { images: 9, agree: 5, same_verdict: 3, flagged_primary: 3, flagged_shadow: 3 });
+    let expected =
+        ShadowTally { images: 9, both_answered: 6, agree: 4, same_verdict: 2, flagged_primary: 3, flagged_shadow: 3 };
+    assert_eq!(tally, expected);
 }
 
 #[tokio::test]

@@ -205,3 +205,25 @@ async fn nothing_is_done_for(store: &Store, fence: Fence, run: i64) {
     assert!(!store.end_run(fence, run, &end(RunState::Failed)).await.unwrap());
     assert_eq!(store.run(run).await.unwrap(), before);
 }
+
+#[tokio::test]
+async fn a_request_is_taken_once_however_many_asked() {
+    let db = Database::create().await;
+    assert!(!db.store.take_request().await.unwrap());
+    for by in ["qa-1", "qa-2"] {
+        db.store.request_run(by, "the vendor changed the processing").await.unwrap();
+    }
+    assert!(db.store.take_request().await.unwrap());
+    assert!(!db.store.take_request().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_model_has_learnt_what_its_run_saw_and_one_that_no_run_made_nothing() {
+    let db = Database::create().await;
+    let fence = lease(&db.store, "trainer").await;
+    let run = begin(&db.store, fence, 41).await;
+    let end = shadowing(&db.store).await;
+    assert!(db.store.end_run(fence, run.id, &end).await.unwrap());
+    assert_eq!(db.store.reviews_learnt_by(end.challenger.unwrap()).await.unwrap(), 41);
+    assert_eq!(db.store.reviews_learnt_by(run.champion).await.unwrap(), 0);
+}
