@@ -1,5 +1,6 @@
 //! `cspine-trainer models`: the registry, by hand. What serves is moved only here and by `cspine-trainer run`.
 
+mod golden;
 mod list;
 mod reference;
 mod register;
@@ -12,6 +13,7 @@ use cspine_nets::ModelCard;
 use cspine_service::config::DatabaseArgs;
 use cspine_store::{ModelRow, NewModel, Store};
 
+pub use golden::GoldenArgs;
 pub use register::RegisterArgs;
 pub use serve::{PromoteArgs, RollbackArgs};
 
@@ -24,6 +26,8 @@ pub enum ModelsCommand {
     Show(ShowArgs),
     /// Put a model on record and into the object store; refuses one that has collapsed
     Register(Box<RegisterArgs>),
+    /// Give a model file that was made before there were any its golden inference, which workers check it by
+    Golden(GoldenArgs),
     /// Let workers serve a model
     Promote(PromoteArgs),
     /// Let workers serve the champion before this one again, or any earlier one
@@ -51,6 +55,7 @@ pub fn run(command: ModelsCommand) -> Result<()> {
             ModelsCommand::List(args) => list::list(&args).await,
             ModelsCommand::Show(args) => show::show(&args).await,
             ModelsCommand::Register(args) => register::register(&args).await,
+            ModelsCommand::Golden(args) => golden::write(&args),
             ModelsCommand::Promote(args) => serve::promote(&args).await,
             ModelsCommand::Rollback(args) => serve::rollback(&args).await,
         }
