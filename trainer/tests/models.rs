@@ -1,0 +1,154 @@
+//! `cspine-trainer models` on a real Postgres (`eval "$(deploy/stack up)"`), a database a test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use cspine_domain::Sha256;
+use cspine_imaging::Preprocessing;
+use cspine_nets::{Architecture, Checkpoint, ModelCard, init};
+use cspine_tests::database::Database;
+use tempfile::{TempDir, tempdir};
+
+const COLLAPSE: &str = "it answers fracture to every one of 301 images (38.9 % right: the share of fracture)";
+
+/// A model file of random weights.
+fn model(folder: &TempDir, collapsed: Option<&str>) -> PathBuf {
+    let card = ModelCard::uncalibrated(Architecture::GoogLeNet, Preprocessing::default(), "nothing: random weights");
+    let card = ModelCard { collapsed: collapsed.map(str::to_owned), ..card };
+    let state = init::network(Architecture::GoogLeNet, 5, 3).unwrap();
+    let file = folder.path().join("model.safetensors");
+    std::fs::write(&file, Checkpoint { card, state }.with_golden().unwrap().write().unwrap()).unwrap();
+    file
+}
+
+/// `cspine-trainer models` with an object store beside the model file.
+fn models(model: &Path, database_url: &str, words: &[&str]) -> Output {
+    let objects = model.with_file_name("objects");
+    std::fs::create_dir_all(&objects).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cspine-trainer"));
+    command.arg("models").args(words).env("DATABASE_URL", database_url).env("USER", "tester");
+    command.env("CSPINE_STORE_URL", format!("file://{}", objects.display()));
+    command.env_remove("CSPINE_MODEL").output().unwrap()
+}
+
+fn register(model: &Path, database_url: &str, more: &[&str]) -> Output {
+    models(model, database_url, &[&["register", "--model", model.to_str().unwrap()], more].concat())
+}
+
+fn printed(output: &Output) -> String {
+    assert!(output.status.success(), "{}", complaint(output));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn complaint(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn a_model_is_on_record_with_its_card_and_twice_is_once() {
+    let (folder, db) = (tempdir().unwrap(), Database::create().await);
+    let file = model(&folder, None);
+    let sha256 = Sha256::of(&std::fs::read(&file).unwrap());
+    let first = printed(&register(&file, &db.url, &[]));
+    assert!(first.starts_with(&format!("{sha256} (googlenet) registered by tester at ")), "{first}");
+    let again = printed(&register(&file, &db.url, &["--by", "qa-7"]));
+    assert!(again.contains("was registered already by tester at "), "{again}");
+    let [row] = &db.store.models().await.unwrap()[..] else { panic!("one row") };
+    assert_eq!((row.model.sha256, row.model.forced_reason.as_deref()), (sha256, None));
+    let card: ModelCard = serde_json::from_value(row.model.card.clone()).unwrap();
+    assert_eq!(card, Checkpoint::read(&std::fs::read(&file).unwrap()).unwrap().card);
+}
+
+#[tokio::test]
+async fn a_collapsed_model_is_refused_with_its_sentence_unless_somebody_says_who_and_why() {
+    let (folder, db) = (tempdir().unwrap(), Database::create().await);
+    let file = model(&folder, Some(COLLAPSE));
+    let refused = register(&file, &db.url, &[]);
+    assert!(!refused.status.success() && complaint(&refused).contains(COLLAPSE), "{}", complaint(&refused));
+    for incomplete in [&["--force"][..], &["--force", "--by", "qa-7"], &["--force", "--by", "qa-7", "--why", " "]] {
+        let refused = register(&file, &db.url, incomplete);
+        assert!(!refused.status.success(), "{incomplete:?}");
+    }
+    assert!(db.store.models().await.unwrap().is_empty());
+    let forced = ["--force", "--by", "qa-7", "--why", "the paper's AlexNet, for its figure"];
+    let said = printed(&register(&file, &db.url, &forced));
+    assert!(said.contains("although it has collapsed: the paper's AlexNet, for its figure"), "{said}");
+    let [row] = &db.store.models().await.unwrap()[..] else { panic!("one row") };
+    assert_eq!(row.model.registered_by, "qa-7");
+    assert_eq!(row.model.forced_reason.as_deref(), Some("the paper's AlexNet, for its figure"));
+    assert_eq!(row.model.card["collapsed"], COLLAPSE);
+}
+
+#[tokio::test]
+async fn an_older_schema_and_a_file_that_is_no_model_are_named() {
+    let (folder, db) = (tempdir().unwrap(), Database::create().await);
+    let file = model(&folder, None);
+    sqlx::query("delete from _sqlx_migrations where version = 8").execute(db.store.pool()).await.unwrap();
+    let refused = register(&file, &db.url, &[]);
+    assert!(!refused.status.success() && complaint(&refused).contains("run `cspine-worker migrate`"));
+    std::fs::write(&file, b"no model").unwrap();
+    let refused = register(&file, &db.url, &[]);
+    assert!(!refused.status.success() && complaint(&refused).contains("cannot use the model"));
+}
+
+#[tokio::test]
+async fn a_registered_file_lies_in_the_object_store_and_is_promoted_only_while_it_is_whole() {
+    let (folder, db) = (tempdir().unwrap(), Database::create().await);
+    let file = model(&folder, None);
+    let sha256 = Sha256::of(&std::fs::read(&file).unwrap()).to_string();
+    printed(&register(&file, &db.url, &[]));
+    assert!(printed(&models(&file, &db.url, &["list"])).contains("nothing serves"));
+    let stored = folder.path().join(format!("objects/models/{sha256}.safetensors"));
+    let whole = std::fs::read(&stored).unwrap();
+    assert_eq!(Sha256::of(&whole).to_string(), sha256);
+
+    let promote = || models(&file, &db.url, &["promote", &sha256[..8], "--why", "the first"]);
+    let mut corrupt = whole.clone();
+    *corrupt.last_mut().unwrap() ^= 1;
+    std::fs::write(&stored, corrupt).unwrap();
+    assert!(complaint(&promote()).contains("corrupt"), "{}", complaint(&promote()));
+    std::fs::write(&stored, &whole).unwrap();
+    assert!(printed(&promote()).contains("serves as of epoch 1"));
+    assert!(printed(&promote()).contains("serves already"));
+    assert!(printed(&models(&file, &db.url, &["list"])).contains("champion"));
+    let shown = printed(&models(&file, &db.url, &["show", &sha256[..8]]));
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["changes"][0]["why"], "the first");
+    let back = models(&file, &db.url, &["rollback", "--why", "no matter"]);
+    assert!(complaint(&back).contains("no champion before this one"), "{}", complaint(&back));
+}
+
+#[tokio::test]
+async fn reference_images_are_brought_once_each_on_its_side_and_a_patient_on_two_is_refused() {
+    let (folder, db) = (tempdir().unwrap(), Database::create().await);
+    let file = model(&folder, None);
+    let reference = folder.path().join("reference");
+    std::fs::create_dir(&reference).unwrap();
+    let picture = |name: &str, seed: u32| {
+        let shade = |x: u32, y: u32| image::Luma([((x * seed + y * 3) % 251) as u8]);
+        image::GrayImage::from_fn(96, 96, shade).save(reference.join(name)).unwrap();
+    };
+    (1..=4).for_each(|i| picture(&format!("{i}.png"), i));
+    let manifest = |lines: &str| {
+        std::fs::write(reference.join("manifest.csv"), format!("file,class,patient_key,site,set\n{lines}")).unwrap();
+        register(&file, &db.url, &["--reference", reference.to_str().unwrap()])
+    };
+    let lines = "1.png,fracture,a,ed-1,training\n2.png,normal,b,ed-1,validation\n3.png,dislocation,c,ed-2,evaluation\n";
+    assert!(printed(&manifest(lines)).contains("(3 new, 0 were there)"));
+    assert!(printed(&manifest(lines)).contains("(0 new, 3 were there)"));
+    let images = db.store.reference_images().await.unwrap();
+    assert_eq!(images.len(), 3);
+    for image in &images {
+        let stored = std::fs::read(folder.path().join("objects").join(&image.object_key)).unwrap();
+        assert_eq!(Sha256::of(&stored), image.content);
+    }
+    for (line, what) in [
+        ("4.png,normal,c,ed-2,training\n", "another set"),
+        ("4.png,normal,,ed-2,training\n", "no patient_key"),
+        ("4.png,normal,d,ed-2,frozen\n", "is no set"),
+    ] {
+        let refused = manifest(line);
+        assert!(!refused.status.success() && complaint(&refused).contains(what), "{line}: {}", complaint(&refused));
+    }
+    assert_eq!(db.store.reference_images().await.unwrap(), images, "what was refused left nothing");
+}
