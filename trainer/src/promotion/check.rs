@@ -143,6 +143,11 @@ impl Shares {
         };
         (shares, clusters)
     }
+
+    /// Nothing is not worse than nothing.
+    fn not_significantly_worse(&self) -> bool {
+        self.bounds.is_none_or(|[_, high]| high >= -ROUNDING)
+    }
 }
 
 impl Check {
@@ -153,7 +158,7 @@ impl Check {
         let (basis, held) = if strict {
             (Basis::NonInferior, shares.bounds.is_some_and(|[low, _]| low >= -margin - ROUNDING))
         } else {
-            (Basis::NotSignificantlyWorse, shares.bounds.is_none_or(|[_, high]| high >= -ROUNDING))
+            (Basis::NotSignificantlyWorse, shares.not_significantly_worse())
         };
         Check { name: name.to_owned(), basis, measured: Measured::Shares(shares), held }
     }
@@ -167,10 +172,12 @@ impl Check {
         margins: &Margins,
     ) -> Check {
         let (shares, clusters) = Shares::new(images, margin, margins);
-        let (basis, held) = if strict && clusters.len() >= telling_from(margin, margins.confidence) {
+        let (basis, held) = if clusters.len() < telling_from(margin, margins.confidence) {
+            (Basis::TooFewToTell, shares.p > 1.0 - margins.confidence)
+        } else if strict {
             (Basis::Fall, shares.difference.is_some_and(|difference| difference >= -margin - ROUNDING))
         } else {
-            (Basis::TooFewToTell, shares.p > 1.0 - margins.confidence)
+            (Basis::NotSignificantlyWorse, shares.not_significantly_worse())
         };
         Check { name, basis, measured: Measured::Shares(shares), held }
     }

@@ -12,7 +12,8 @@
 //! - It has not *collapsed*.
 //!
 //! On the newest period's holdout the same, if it has enough injuries and enough normals. If not, it is insufficient: it can
-//! only veto, by a significant fall (the upper bound below 0; in groups, McNemar), and a person must decide.
+//! only veto, by a significant fall (the upper bound below 0; in groups too small to tell, by McNemar's test), and a person
+//! must decide.
 //!
 //! A frozen set without injuries or without normals shows nothing and passes nobody; a small one is asked all and leaves the
 //! decision to a person. The level of a test is that of one test, not of all together: each is there to protect somebody.

@@ -69,7 +69,7 @@ impl Shares {
                 format!("with {confidence} confidence at least {}, where {margin} is the least allowed", points(low))
             }
             Basis::NotSignificantlyWorse => format!(
-                "with {confidence} confidence at most {}, where only what is surely below 0 counts on so few images",
+                "with {confidence} confidence at most {}, where only what is surely below 0 counts in so small a set",
                 points(high)
             ),
             Basis::TooFewToTell => format!(
@@ -96,7 +96,7 @@ impl Calibrated {
             [(self.champion, self.answered[0]), (self.challenger, self.answered[1])].map(|(e, n)| error(e, n));
         let rise = self.rise.map_or("unknown".to_owned(), |rise| format!("{rise:+.4}"));
         let judged = match basis {
-            Basis::Shown => "not judged on so few images".to_owned(),
+            Basis::Shown => "not judged in so small a set".to_owned(),
             _ => format!("where {:+.4} is the most allowed", self.margin),
         };
         format!(
@@ -109,7 +109,7 @@ impl Calibrated {
 impl Collapses {
     fn clauses(&self, basis: Basis) -> String {
         let challenger = match &self.challenger {
-            None if basis == Basis::Shown => "not judged on so few images".to_owned(),
+            None if basis == Basis::Shown => "not judged in so small a set".to_owned(),
             None => "the challenger's answers follow the labels".to_owned(),
             Some(collapse) => format!("the challenger has collapsed: {collapse}"),
         };
