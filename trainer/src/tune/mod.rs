@@ -26,22 +26,22 @@ pub use replay::stratified;
 #[derive(Debug, Clone, clap::Args)]
 pub struct TuneArgs {
     /// Passes over the new images, each with as many known ones, at most
-    #[arg(long, env = "CSPINE_TUNE_EPOCHS", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long = "tune-epochs", env = "CSPINE_TUNE_EPOCHS", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub epochs: u16,
     /// Epochs without a lower validation loss after which it ends
-    #[arg(long, env = "CSPINE_TUNE_PATIENCE", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long = "tune-patience", env = "CSPINE_TUNE_PATIENCE", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     pub patience: u16,
     /// Images a step
-    #[arg(long, env = "CSPINE_TUNE_BATCH", default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..))]
+    #[arg(long = "tune-batch", env = "CSPINE_TUNE_BATCH", default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..))]
     pub batch: u16,
     /// Learning rate of the first epochs
-    #[arg(long, env = "CSPINE_TUNE_RATE", default_value_t = 0.0005)]
+    #[arg(long = "tune-rate", env = "CSPINE_TUNE_RATE", default_value_t = 0.0005)]
     pub rate: f32,
     /// Epochs after which the rate is halved, again and again
-    #[arg(long, env = "CSPINE_TUNE_RATE_EPOCHS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long = "tune-rate-epochs", env = "CSPINE_TUNE_RATE_EPOCHS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     pub rate_epochs: u16,
     /// Seed of order, replay and augmentation
-    #[arg(long, env = "CSPINE_TUNE_SEED", default_value_t = 1)]
+    #[arg(long = "tune-seed", env = "CSPINE_TUNE_SEED", default_value_t = 1)]
     pub seed: u64,
 }
 
