@@ -73,9 +73,10 @@ async fn listen(service: Service, hint: Arc<Notify>) {
 async fn heed(service: &Service, hint: &Notify, backoff: &mut Backoff) -> Result<(), StoreError> {
     let mut hints = service.store.serving_hints().await?;
     loop {
-        hints.next().await?;
-        backoff.reset();
+        // The first time for what moved before it listened.
         hint.notify_one();
+        backoff.reset();
+        hints.next().await?;
     }
 }
 

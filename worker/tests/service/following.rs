@@ -166,6 +166,7 @@ async fn a_corrupt_or_missing_file_leaves_the_old_model_serving_until_it_is_whol
     let address = free_address();
     let worker = site.start_following(&["--admin-addr", &address, "--model-poll", "200ms"]);
     eventually("it serves", async || serves(&address, old).await).await;
+    eventually("it is ready", async || readyz(&address).await.filter(|(status, _)| *status == 200)).await;
 
     let mut damaged = bytes.clone();
     damaged[bytes.len() / 2] ^= 1;
@@ -209,6 +210,7 @@ async fn a_model_whose_golden_inference_differs_or_that_has_none_is_refused() {
     let address = free_address();
     let worker = site.start_following(&["--admin-addr", &address, "--model-poll", "200ms"]);
     eventually("it serves", async || serves(&address, old).await).await;
+    eventually("it is ready", async || readyz(&address).await.filter(|(status, _)| *status == 200)).await;
     for (model, what) in [(differs, "the golden inference differs"), (without, "no golden inference")] {
         site.promote(model).await;
         let said = fault(&address, model).await;
