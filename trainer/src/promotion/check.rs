@@ -122,7 +122,7 @@ impl From<Proportion> for Share {
 
 impl Shares {
     /// Of images by whether each model has it right.
-    fn new(images: &[(&Examined, [bool; 2])], margin: f64, margins: &Margins) -> (Shares, Vec<Cluster>) {
+    fn new(images: &[(&Examined, [bool; 2])], margin: f64, margins: &Margins) -> Shares {
         let clusters = clusters(images.iter().map(|(image, right)| (image.patient.as_deref(), *right)));
         let right = |model: usize| {
             let count = images.iter().filter(|(_, right)| right[model]).count();
@@ -130,7 +130,7 @@ impl Shares {
         };
         let sum = |of: fn(&Cluster) -> usize| clusters.iter().map(of).sum::<usize>();
         let (champion, challenger) = (right(0), right(1));
-        let shares = Shares {
+        Shares {
             champion,
             challenger,
             lost: sum(|cluster| cluster.lost),
@@ -140,8 +140,7 @@ impl Shares {
             bounds: bootstrap::bounds(&clusters, margins.resampling()),
             p: chance_of_the_fall(&clusters),
             margin,
-        };
-        (shares, clusters)
+        }
     }
 
     /// Nothing is not worse than nothing.
@@ -154,7 +153,7 @@ impl Check {
     /// Sensitivity or specificity of the flag.
     pub(super) fn of_flag(name: &str, images: &[&Examined], margin: f64, strict: bool, margins: &Margins) -> Check {
         let images: Vec<_> = images.iter().map(|image| (*image, image.flagged_rightly())).collect();
-        let (shares, _) = Shares::new(&images, margin, margins);
+        let shares = Shares::new(&images, margin, margins);
         let (basis, held) = if strict {
             (Basis::NonInferior, shares.bounds.is_some_and(|[low, _]| low >= -margin - ROUNDING))
         } else {
@@ -171,8 +170,8 @@ impl Check {
         strict: bool,
         margins: &Margins,
     ) -> Check {
-        let (shares, clusters) = Shares::new(images, margin, margins);
-        let (basis, held) = if clusters.len() < telling_from(margin, margins.confidence) {
+        let shares = Shares::new(images, margin, margins);
+        let (basis, held) = if shares.patients < telling_from(margin, margins.confidence) {
             (Basis::TooFewToTell, shares.p > 1.0 - margins.confidence)
         } else if strict {
             (Basis::Fall, shares.difference.is_some_and(|difference| difference >= -margin - ROUNDING))
