@@ -78,6 +78,9 @@ fn serve(args: service::RunArgs) -> anyhow::Result<()> {
     logs::start(logs::Reader::Machine, "info,sqlx=warn");
     // Before any other thread is started: they take it over.
     rustix::process::nice(args.nice)?;
+    // Where Linux groups processes by session, being nice counts within a session only; then this is for the others. On a
+    // system without such groups there is no such file.
+    let _ = std::fs::write("/proc/self/autogroup", args.nice.to_string());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let done = runtime.block_on(service::run(args, asked_to_stop()));
     runtime.shutdown_background();
