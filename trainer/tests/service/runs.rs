@@ -12,13 +12,13 @@ const LENIENT: [&str; 8] = ["--margin", "1", "--margin-class", "1", "--margin-si
 #[tokio::test]
 async fn enough_labels_make_a_challenger_that_is_tried_as_a_shadow_and_leaves_report_and_evidence() {
     let site = Site::create().await;
-    site.label(1, |class| class).await;
+    site.label(0, 1, |class| class).await;
     let trainer = site.start("trainer", "work", &[&LENIENT[..], &["--tune-epochs", "2"]].concat());
     // Three labels are too few: it looks, and does nothing.
     cspine_tests::wait::until("it leads", crate::site::SOON, async || trainer.log().contains("starting").then_some(()))
         .await;
     assert_eq!(site.db.store.runs(1).await.unwrap(), []);
-    site.label(3, |class| class).await;
+    site.label(100, 3, |class| class).await;
 
     let run = site.run_that("the challenger is on trial", |run| run.state == RunState::Shadowing).await;
     assert_eq!((run.cause, run.champion), (RunCause::Labels, site.champion));
@@ -61,7 +61,12 @@ async fn enough_labels_make_a_challenger_that_is_tried_as_a_shadow_and_leaves_re
 #[tokio::test]
 async fn a_challenger_of_wrong_labels_is_rejected_with_numbers_and_never_on_trial() {
     let site = Site::create().await;
-    site.label(4, |class| if class.is_injury() { Class::Normal } else { Class::Fracture }).await;
+    let wrong = |class| match class {
+        Class::Dislocation => Class::Normal,
+        Class::Fracture => Class::Dislocation,
+        Class::Normal => Class::Fracture,
+    };
+    site.label(0, 4, wrong).await;
     let trainer = site.start("trainer", "work", &["--tune-epochs", "3", "--tune-rate", "0.003"]);
     let run = site.run_that("the run ends", |run| run.ended_at.is_some()).await;
     assert_eq!(run.state, RunState::Rejected, "{:?}", run.outcome);

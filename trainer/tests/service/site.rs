@@ -36,6 +36,9 @@ impl Site {
         let bytes = checkpoint.write().unwrap();
         std::fs::write(folder.path().join("champion.safetensors"), &bytes).unwrap();
         let site = Self { db: Database::create().await, folder, champion: Sha256::of(&bytes) };
+        // The same sides in every site: two are to be given the same images.
+        let key = sqlx::query("update split_key set key = sha256('test')");
+        key.execute(site.db.store.pool()).await.unwrap();
         let reference = site.path("reference");
         std::fs::create_dir(&reference).unwrap();
         let mut manifest = "file,class,patient_key,site,set\n".to_owned();
@@ -78,10 +81,11 @@ impl Site {
         (output.status.success(), String::from_utf8_lossy(&said).into_owned())
     }
 
-    /// Phantoms that arrived and were labelled, `each` of every class; a patient each, all of the training side.
-    pub async fn label(&self, each: u64, called: impl Fn(Class) -> Class) {
+    /// Phantoms from number `first` on that arrived and were labelled, `each` of every class; a patient each, all of the
+    /// training side.
+    pub async fn label(&self, first: u64, each: u64, called: impl Fn(Class) -> Class) {
         let mut made = 0;
-        for i in 0.. {
+        for i in first.. {
             let class = Class::ALL[made as usize % 3];
             let patient = format!("hmac-sha256:{i:064x}");
             if self.db.store.set_of(&patient).await.unwrap() != LearningSet::Training {

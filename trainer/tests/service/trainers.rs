@@ -13,7 +13,7 @@ async fn killed_in_the_middle_of_an_epoch_a_run_goes_on_to_the_same_weights() {
     let mut challengers = Vec::new();
     for killed in [false, true] {
         let site = Site::create().await;
-        site.label(3, |class| class).await;
+        site.label(0, 3, |class| class).await;
         let trainer = site.start("first", "work", &EPOCHS);
         if killed {
             let run = site.run_that("the second epoch has begun", |run| run.stage == "epoch 2 of 3").await;
@@ -33,7 +33,7 @@ async fn killed_in_the_middle_of_an_epoch_a_run_goes_on_to_the_same_weights() {
 #[tokio::test]
 async fn a_trainer_that_slept_past_its_lease_writes_nothing_more() {
     let site = Site::create().await;
-    site.label(3, |class| class).await;
+    site.label(0, 3, |class| class).await;
     let sleeper = site.start("sleeper", "work-1", &EPOCHS);
     site.run_that("it is at work", |run| run.stage.starts_with("epoch")).await;
     sleeper.signal("STOP");
