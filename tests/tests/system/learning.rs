@@ -120,7 +120,19 @@ async fn a_network_learns_from_labels_is_tried_promoted_and_taken_back_while_ima
     let labels: Vec<Message> = first.iter().enumerate().map(|(i, (line, class))| label(i, line, class)).collect();
     site.stranger.publish(&labels);
     let trainer = circle
-        .trainer(&["run", "--admin-addr", "127.0.0.1:0", "--poll", "200ms", "--threads", "1", "--tune-epochs", "1"])
+        .trainer(&[
+            "run",
+            "--admin-addr",
+            "127.0.0.1:0",
+            "--poll",
+            "200ms",
+            "--threads",
+            "1",
+            "--nice",
+            "0",
+            "--tune-epochs",
+            "1",
+        ])
         .args(["--train-labels", "18", "--train-labels-each", "6", "--margin", "1", "--margin-class", "1"])
         .args(["--margin-site", "1", "--margin-calibration", "1", "--shadow-share", "1", "--shadow-images", "6"])
         .args(["--shadow-agreement", "0.01", "--shadow-flag-rate", "1", "--work-dir"])

@@ -149,7 +149,8 @@ impl Site {
         let work = self.path(work);
         let arguments = [
             &["run", "--admin-addr", "127.0.0.1:0", "--work-dir", text(&work), "--poll", "200ms", "--lease", "3s"][..],
-            &["--threads", "1", "--train-labels", "6", "--train-labels-each", "2", "--tune-batch", "6"][..],
+            &["--nice", "0", "--threads", "1", "--train-labels", "6", "--train-labels-each", "2", "--tune-batch", "6"]
+                [..],
             more,
         ];
         let mut command = self.command(&arguments.concat());
