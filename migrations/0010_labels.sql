@@ -22,6 +22,7 @@ create table reviews (
     constraint nothing_corrects_itself check (supersedes <> event_id)
 );
 create index reviews_of_an_image on reviews (sop_instance_uid, content_sha256);
+create index reviews_that_correct on reviews (source, supersedes) where supersedes is not null;
 
 -- How much a label weighs, by what it rests on.
 create function label_rank(label_source text) returns integer immutable language sql
@@ -32,11 +33,13 @@ create function current_reviews(through bigint) returns setof reviews stable lan
     select r.*
       from reviews r
      where r.id <= through
+       -- a correction may say that another image was meant
+       and not exists (select from reviews s
+                        where s.source = r.source and s.supersedes = r.event_id and s.id <= through)
        and not exists (select from reviews s
                         where s.sop_instance_uid = r.sop_instance_uid and s.content_sha256 = r.content_sha256
-                          and s.id <= through
-                          and ((s.source = r.source and s.supersedes = r.event_id)
-                               or (s.reviewer = r.reviewer and (s.confirmed_at, s.id) > (r.confirmed_at, r.id))));
+                          and s.reviewer = r.reviewer and (s.confirmed_at, s.id) > (r.confirmed_at, r.id)
+                          and s.id <= through);
 end;
 
 -- The keyed hash's key, made once: with another one patients would change sides.

@@ -70,15 +70,15 @@ impl Known {
     }
 
     fn image(&self, image: &Arrival, through: i64) -> Option<Followed> {
-        let said: Vec<_> = self.said.iter().filter(|(id, r)| *id <= through && r.sop == image.sop).collect();
+        let said: Vec<_> = self.said.iter().filter(|(id, _)| *id <= through).collect();
         let counts = |(id, review): &&&(i64, NewReview)| {
             !said.iter().any(|(other_id, other)| {
                 let corrects = other.source == review.source && other.supersedes.as_ref() == Some(&review.event_id);
                 let later = (other.confirmed_at, *other_id) > (review.confirmed_at, *id);
-                corrects || (other.reviewer == review.reviewer && later)
+                corrects || (other.sop == review.sop && other.reviewer == review.reviewer && later)
             })
         };
-        let current: Vec<_> = said.iter().filter(counts).collect();
+        let current: Vec<_> = said.iter().filter(|(_, review)| review.sop == image.sop).filter(counts).collect();
         let label_source = current.iter().map(|(_, review)| review.label_source).max()?;
         let deciding: Vec<_> = current.iter().filter(|(_, review)| review.label_source == label_source).collect();
         let (_, latest) = deciding.iter().max_by_key(|(id, review)| (review.confirmed_at, *id))?;
@@ -161,20 +161,21 @@ fn study(image: &Arrival) -> String {
 /// What happens in a round, whose images and people are its own.
 fn steps(round: u32, random: &mut Random) -> Vec<Step> {
     let base = 100 + round * IMAGES;
-    // two images a study; some have the same bytes
+    let people: Vec<String> = (0..PATIENTS).map(|number| format!("patient-{round:04}-{number}")).collect();
+    // two images a study; some have the same bytes, and most a patient
     let images: Vec<Arrival> = (0..IMAGES)
         .map(|image| {
-            let content = Sha256::of(format!("{round} {}", random.below(8)).as_bytes());
-            Arrival { content, ..arrival(base + image / 2, base + image) }
+            let content = Sha256::of(format!("{round} {}", random.below(12)).as_bytes());
+            let patient_key = (!random.once_in(3)).then(|| people[image as usize / 2].clone());
+            Arrival { content, patient_key, ..arrival(base + image / 2, base + image) }
         })
         .collect();
-    let people: Vec<String> = (0..PATIENTS).map(|number| format!("patient-{round:04}-{number}")).collect();
     let mut steps: Vec<Step> = images.iter().cloned().map(Step::Arrive).collect();
     for _ in 0..random.below(5) {
         let image = images[random.below(images.len())].clone();
         steps.push(Step::Arrive(Arrival { patient_key: Some(people[random.below(PATIENTS)].clone()), ..image }));
     }
-    for _ in 0..random.below(3) {
+    for _ in 0..random.below(4) {
         let (one, two) = (random.below(PATIENTS), random.below(PATIENTS));
         if one != two {
             steps.push(Step::Merge(people[one].clone(), people[two].clone()));
@@ -183,7 +184,7 @@ fn steps(round: u32, random: &mut Random) -> Vec<Step> {
     for number in 0..4 + random.below(16) {
         steps.push(Step::Say(word(round, number, &images[random.below(images.len())], random)));
     }
-    steps.extend((0..random.below(4)).map(|_| Step::Deal));
+    steps.extend((0..1 + random.below(4)).map(|_| Step::Deal));
     random.shuffle(&mut steps);
     steps
 }

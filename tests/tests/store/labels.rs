@@ -86,13 +86,22 @@ async fn a_correction_may_come_before_what_it_corrects() {
 }
 
 #[tokio::test]
-async fn a_correction_reaches_neither_another_source_nor_another_image() {
+async fn a_correction_may_say_that_another_image_was_meant() {
     let db = Database::create().await;
     let (image, other) = (arrived(&db.store, 1).await, arrived(&db.store, 2).await);
+    let wrong = review("a", &image, FRACTURE, "reader-1", 1);
+    say(&db.store, &[wrong, correcting("a", review("b", &other, FRACTURE, "reader-1", 2))]).await;
+    assert_eq!(labelled(&db.store, &image).await, None, "nobody says anything of it any more");
+    assert_eq!(verdict(&db.store, &other).await, (FRACTURE, false));
+}
+
+#[tokio::test]
+async fn a_correction_reaches_no_other_source_and_not_itself() {
+    let db = Database::create().await;
+    let image = arrived(&db.store, 1).await;
     let elsewhere = NewReview { source: "/elsewhere".into(), ..review("b", &image, NORMAL, "reader-2", 1) };
-    let of_another_image = correcting("a", review("c", &other, NORMAL, "reader-3", 1));
-    say(&db.store, &[review("a", &image, FRACTURE, "reader-1", 1), correcting("a", elsewhere), of_another_image]).await;
-    assert_eq!(verdict(&db.store, &image).await.1, true, "both words stand");
+    say(&db.store, &[review("a", &image, FRACTURE, "reader-1", 1), correcting("a", elsewhere)]).await;
+    assert!(verdict(&db.store, &image).await.1, "both words stand");
     let itself = correcting("d", review("d", &image, NORMAL, "reader-4", 1));
     let refused = db.store.record_review(&itself).await.unwrap_err();
     assert!(refused.to_string().contains("nothing_corrects_itself"), "{refused}");
