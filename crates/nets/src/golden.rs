@@ -28,8 +28,7 @@ impl Golden {
     /// What is wrong with its numbers, if anything.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let finite = self.logits.iter().all(|z| z.is_finite());
-        (!finite || !(self.tolerance.is_finite() && self.tolerance > 0.0))
-            .then_some("the golden inference is no number")
+        (!(finite && self.tolerance.is_finite() && self.tolerance > 0.0)).then_some("the golden inference is no number")
     }
 }
 

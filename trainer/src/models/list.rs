@@ -28,7 +28,7 @@ pub(super) async fn list(database: &DatabaseArgs) -> Result<()> {
 fn line(row: &ModelRow) -> Result<String> {
     let model = &row.model;
     let parent =
-        model.card["training"]["parent"].as_str().map(|parent| format!(" of {:.12}", parent)).unwrap_or_default();
+        model.card["training"]["parent"].as_str().map(|parent| format!(" of {parent:.12}")).unwrap_or_default();
     let collapsed = if model.card["collapsed"].is_string() { ", COLLAPSED" } else { "" };
     let stored = if model.object_key.is_some() { "" } else { ", not in the object store" };
     Ok(format!(

@@ -87,7 +87,7 @@ async fn images(service: &Service, run: &Run, folder: &std::path::Path) -> Resul
     let kept = service.config.work_dir.join("images");
     let max_bytes = service.config.limits.max_bytes;
     if file.exists() {
-        return Ok(serde_json::from_slice(&std::fs::read(&file)?).with_context(|| file.display().to_string())?);
+        return serde_json::from_slice(&std::fs::read(&file)?).with_context(|| file.display().to_string());
     }
     let gathered = gather(&service.store, &service.objects, span, max_bytes, &kept, |_, _| {}).await?;
     write_atomically(&file, &serde_json::to_vec(&gathered)?)?;

@@ -66,7 +66,7 @@ pub async fn gather(
     let mut wanted: Vec<Wanted> = reference.iter().map(|image| of_reference(image, folder)).collect();
     wanted.extend(labelled.iter().filter_map(|image| of_label(image, span.after, since, folder, &mut unused)));
     // What came with the first champion keeps its role, should somebody label it again.
-    wanted.sort_by(|a, b| a.lesson.content.0.cmp(&b.lesson.content.0));
+    wanted.sort_by_key(|wanted| wanted.lesson.content.0);
     wanted.dedup_by_key(|wanted| wanted.lesson.content);
 
     let of = wanted.len();

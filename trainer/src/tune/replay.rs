@@ -48,7 +48,7 @@ mod tests {
 
     /// Two classes of 900 and 100 images; of the first, site 1 has 90.
     fn stratum(i: usize) -> (usize, usize) {
-        (usize::from(i >= 900), usize::from(i % 10 == 0 && i < 900))
+        (usize::from(i >= 900), usize::from(i.is_multiple_of(10) && i < 900))
     }
 
     #[test]
