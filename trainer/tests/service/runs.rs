@@ -23,9 +23,11 @@ async fn enough_labels_make_a_challenger_that_is_tried_as_a_shadow_and_leaves_re
     let run = site.run_that("the challenger is on trial", |run| run.state == RunState::Shadowing).await;
     assert_eq!((run.cause, run.champion), (RunCause::Labels, site.champion));
     let challenger = run.challenger.unwrap();
+    let shadow = async || site.db.store.serving().await.unwrap().shadow;
+    let shadow = cspine_tests::wait::until("workers are asked to try it", crate::site::SOON, shadow).await;
+    assert_eq!(shadow.sha256, challenger);
     let serving = site.db.store.serving().await.unwrap();
     assert_eq!(serving.champion.unwrap().sha256, site.champion, "nothing is promoted by itself");
-    assert_eq!(serving.shadow.unwrap().sha256, challenger);
     let row = site.db.store.model_named(&challenger.to_string()).await.unwrap().remove(0);
     assert_eq!(row.model.card["training"]["parent"], site.champion.to_string());
     assert!(row.model.card["golden"].is_object() && row.model.card["gate"].is_object());

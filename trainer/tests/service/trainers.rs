@@ -51,6 +51,8 @@ async fn a_trainer_that_slept_past_its_lease_writes_nothing_more() {
 }
 
 async fn on_trial(site: &Site) -> cspine_domain::Sha256 {
-    let run = site.run_that("the challenger is on trial", |run| run.state == RunState::Shadowing).await;
+    let run = site.run_that("the challenger passed", |run| run.state == RunState::Shadowing).await;
+    let shadow = async || site.db.store.serving().await.unwrap().shadow;
+    wait::until("the challenger is on trial", SOON, shadow).await;
     run.challenger.unwrap()
 }
