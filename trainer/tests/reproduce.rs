@@ -92,6 +92,16 @@ fn both_networks_stand_beside_the_papers_figures_and_nothing_is_done_twice() {
     };
     assert_eq!(timeless(report(folder.path())), timeless(first));
 
+    // What is done needs its first weights no more.
+    let without = trainer(
+        &[
+            &["reproduce", "--data", folder.path().join("data").to_str().unwrap(), "--out"][..],
+            &[folder.path().join("report").to_str().unwrap(), "--epochs", "1", "--split", "50/25/25"][..],
+        ]
+        .concat(),
+    );
+    assert_eq!(String::from_utf8_lossy(&without.stdout).matches("done before").count(), 3);
+
     let other = reproduce(folder.path(), "2", &[]);
     assert!(!other.status.success());
     assert!(String::from_utf8_lossy(&other.stderr).contains("another recipe"));

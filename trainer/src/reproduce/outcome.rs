@@ -1,6 +1,6 @@
 //! What became of one network: fitted, asked about the test set, and kept in a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use cspine_domain::{Class, Sha256};
@@ -63,7 +63,7 @@ pub struct Call {
 /// The outcome in `--out`, or, if there is none yet and it is wanted, that of a fit.
 pub(super) fn of(network: &Planned, wanted: bool, args: &ReproduceArgs, data: &Data) -> Result<Option<Outcome>> {
     println!("\n{}", network.name);
-    let file = args.out.join("networks").join(format!("{}.json", network.slug));
+    let file = file(&args.out, &network.slug);
     if file.exists() {
         let outcome = read(&file)?;
         ensure!(
@@ -86,6 +86,16 @@ pub(super) fn of(network: &Planned, wanted: bool, args: &ReproduceArgs, data: &D
     let checkpoint = folder.join("checkpoint.safetensors");
     std::fs::remove_file(&checkpoint).with_context(|| format!("removing {}", checkpoint.display()))?;
     Ok(Some(outcome))
+}
+
+/// The first weights of a network that is done, if there is one of that name.
+pub(super) fn parent(out: &Path, slug: &str) -> Result<Option<Sha256>> {
+    let file = file(out, slug);
+    Ok(if file.exists() { read(&file)?.card.training.parent } else { None })
+}
+
+fn file(out: &Path, slug: &str) -> PathBuf {
+    out.join("networks").join(format!("{slug}.json"))
 }
 
 fn read(file: &Path) -> Result<Outcome> {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use cspine_domain::Sha256;
 use cspine_nets::{Architecture, Checkpoint};
 
-use super::ReproduceArgs;
+use super::{ReproduceArgs, outcome};
 
 /// The networks in the order they are fitted.
 pub(super) struct Plan {
@@ -32,11 +32,15 @@ impl Plan {
         for (architecture, init) in
             [(Architecture::GoogLeNet, &args.init_googlenet), (Architecture::AlexNet, &args.init_alexnet)]
         {
-            if let Some(file) = init {
-                let parent = digest(file, architecture)?;
-                networks.push(planned(architecture, Some((file.clone(), parent)), args, data));
+            let parent = match init {
+                Some(file) => Some(digest(file, architecture)?),
+                // What was fitted from given weights and is done needs them no more.
+                None => outcome::parent(&args.out, &slug(architecture, true))?,
+            };
+            if parent.is_some() {
+                networks.push(planned(architecture, init.clone(), parent, args, data));
             }
-            networks.push(planned(architecture, None, args, data));
+            networks.push(planned(architecture, None, None, args, data));
         }
         let known: Vec<&str> = networks.iter().map(|network: &Planned| network.slug.as_str()).collect();
         if let Some(unknown) = args.only.iter().find(|slug| !known.contains(&slug.as_str())) {
@@ -46,18 +50,27 @@ impl Plan {
     }
 }
 
-fn planned(architecture: Architecture, init: Option<(PathBuf, Sha256)>, args: &ReproduceArgs, data: Sha256) -> Planned {
-    let (file, parent) = init.unzip();
-    let (word, words) = if parent.is_some() { ("pretrained", "pre-trained") } else { ("fresh", "fresh weights") };
+fn planned(
+    architecture: Architecture,
+    init: Option<PathBuf>,
+    parent: Option<Sha256>,
+    args: &ReproduceArgs,
+    data: Sha256,
+) -> Planned {
+    let words = if parent.is_some() { "pre-trained" } else { "fresh weights" };
     let ReproduceArgs { recipe, operating, fresh, .. } = args;
     let all = format!("{architecture:?} {parent:?} {data} {recipe:?} {operating:?} {fresh:?}");
     Planned {
         name: format!("{}, {words}", title(architecture)),
-        slug: format!("{}-{word}", architecture.as_str()),
+        slug: slug(architecture, parent.is_some()),
         architecture,
-        init: file,
+        init,
         identity: Sha256::of(all.as_bytes()),
     }
+}
+
+fn slug(architecture: Architecture, pretrained: bool) -> String {
+    format!("{}-{}", architecture.as_str(), if pretrained { "pretrained" } else { "fresh" })
 }
 
 /// Its name as papers write it.
