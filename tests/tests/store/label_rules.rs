@@ -20,7 +20,7 @@ const PATIENTS: usize = 4;
 #[expect(clippy::large_enum_variant, reason = "a round has a few dozen")]
 enum Step {
     /// An image comes, or comes again under a patient's pseudonym.
-    Arrive(Arrival),
+    Arrive(Box<Arrival>),
     /// Somebody says something.
     Say(NewReview),
     /// Two pseudonyms turn out to be one person.
@@ -171,10 +171,11 @@ fn steps(round: u32, random: &mut Random) -> Vec<Step> {
             Arrival { content, patient_key, ..arrival(base + image / 2, base + image) }
         })
         .collect();
-    let mut steps: Vec<Step> = images.iter().cloned().map(Step::Arrive).collect();
+    let mut steps: Vec<Step> = images.iter().cloned().map(Box::new).map(Step::Arrive).collect();
     for _ in 0..random.below(5) {
         let image = images[random.below(images.len())].clone();
-        steps.push(Step::Arrive(Arrival { patient_key: Some(people[random.below(PATIENTS)].clone()), ..image }));
+        let patient_key = Some(people[random.below(PATIENTS)].clone());
+        steps.push(Step::Arrive(Box::new(Arrival { patient_key, ..image })));
     }
     for _ in 0..random.below(4) {
         let (one, two) = (random.below(PATIENTS), random.below(PATIENTS));
@@ -216,10 +217,10 @@ async fn take(store: &Store, known: &mut Known, step: Step) {
             store.register_arrival(&arrival).await.unwrap();
             // a study has one pseudonym: of several the first by the alphabet
             let of_study = known.images.values().filter(|image| image.study == arrival.study);
-            let patients = of_study.chain([&arrival]).filter_map(|image| image.patient_key.clone());
+            let patients = of_study.chain([&*arrival]).filter_map(|image| image.patient_key.clone());
             let patient_key = patients.min();
             let study = arrival.study.clone();
-            known.images.entry(arrival.sop.clone()).or_insert(arrival);
+            known.images.entry(arrival.sop.clone()).or_insert(*arrival);
             for image in known.images.values_mut().filter(|image| image.study == study) {
                 image.patient_key.clone_from(&patient_key);
             }
