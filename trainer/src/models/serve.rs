@@ -89,8 +89,10 @@ pub(super) async fn rollback(args: &RollbackArgs) -> Result<()> {
 
 /// Whether a run found it fit and its trial is over, or nothing serves yet.
 async fn is_fit(store: &Store, row: &ModelRow) -> Result<()> {
-    if store.serving().await?.champion.is_none() {
-        return Ok(());
+    match store.serving().await?.champion {
+        None => return Ok(()),
+        Some(champion) if champion.sha256 == row.model.sha256 => return Ok(()),
+        Some(_) => {}
     }
     let name = short(row.model.sha256);
     let runs = store.runs(200).await?;
