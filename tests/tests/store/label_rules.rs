@@ -17,7 +17,6 @@ const PATIENTS: usize = 4;
 
 /// What happens, in some order.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "a round has a few dozen")]
 enum Step {
     /// An image comes, or comes again under a patient's pseudonym.
     Arrive(Box<Arrival>),
