@@ -110,6 +110,8 @@ async fn a_registered_file_lies_in_the_object_store_and_is_promoted_only_while_i
     std::fs::write(&stored, &whole).unwrap();
     assert!(printed(&promote()).contains("serves as of epoch 1"));
     assert!(printed(&promote()).contains("serves already"));
+    let first = models(&file, &db.url, &["promote", &sha256[..8], "--first", "--why", "the first"]);
+    assert!(printed(&first).contains("serves, and is left"));
     assert!(printed(&models(&file, &db.url, &["list"])).contains("champion"));
     let shown = printed(&models(&file, &db.url, &["show", &sha256[..8]]));
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();

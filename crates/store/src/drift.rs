@@ -60,7 +60,8 @@ impl DriftReport {
 }
 
 impl Store {
-    /// Primary findings by a model from a period, oldest first.
+    /// Primary findings by a model from a period, oldest first: of each study the first, since films of one study are not
+    /// independent of each other.
     pub async fn scored(
         &self,
         model: Sha256,
@@ -73,6 +74,10 @@ impl Store {
                join images i using (sop_instance_uid, content_sha256)
                join studies s using (study_instance_uid)
               where f.model_sha256 = $1 and f.purpose = 'primary' and f.created_at >= $2 and f.created_at < $3
+                and not exists (select from images j join findings e using (sop_instance_uid, content_sha256)
+                                 where j.study_instance_uid = i.study_instance_uid and e.model_sha256 = $1
+                                   and e.purpose = 'primary' and e.created_at >= $2
+                                   and (e.created_at, e.id) < (f.created_at, f.id))
               order by f.created_at, f.id limit $4",
         )
         .bind(model.to_string())
@@ -82,7 +87,7 @@ impl Store {
         Ok(rows.fetch_all(&self.pool).await?)
     }
 
-    /// The first primary findings by a model, oldest first.
+    /// The first primary findings by a model, one a study, oldest first.
     pub async fn first_scored(&self, model: Sha256, count: u32) -> Result<Vec<Scored>, StoreError> {
         let always = OffsetDateTime::UNIX_EPOCH..time::macros::datetime!(9999-01-01 0:00 UTC);
         self.scored(model, always, count).await

@@ -1,6 +1,6 @@
 //! What every run leaves behind: a chain in which no link can be changed or left out unseen.
 //!
-//! What a chain cannot show is that its end was cut off: whoever wants to see that keeps the last hash elsewhere.
+//! What a chain cannot show by itself is that its end was cut off: the trainer keeps each link's hash in the object store too.
 
 use cspine_domain::Sha256;
 use serde_json::Value;
@@ -41,28 +41,34 @@ impl Link {
         let microseconds = recorded_at.unix_timestamp_nanos() / 1000;
         Sha256::of(format!("{previous_hash}\n{run}\n{microseconds}\n{kind}\n{content}\n").as_bytes())
     }
+
+    fn says(&self, run: i64, kind: &str, content: &str) -> bool {
+        (self.run, self.kind.as_str(), self.content.as_str()) == (run, kind, content)
+    }
 }
 
 impl Store {
-    /// Adds a link to the end of the chain; its hash.
+    /// Adds a link to the end of the chain; its hash. What the end says already is not said again: whoever was killed
+    /// before he heard of his link may add it once more.
     pub async fn add_evidence(&self, run: i64, kind: &str, content: &Value) -> Result<Sha256, StoreError> {
         let mut tx = self.pool.begin().await?;
         // one after another: each must see the last link
         sqlx::query("select pg_advisory_xact_lock(hashtextextended('cspine evidence', 0))").execute(&mut *tx).await?;
-        let row = sqlx::query(
-            "select clock_timestamp() as now, (select hash from evidence order by id desc limit 1) as last_hash",
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        let last_hash = crate::columns::parsed_option(&row, "last_hash")?;
+        let last: Option<Link> =
+            sqlx::query_as("select *, content::text as content_text from evidence order by id desc limit 1")
+                .fetch_optional(&mut *tx)
+                .await?;
+        if let Some(last) = last.as_ref().filter(|last| last.says(run, kind, &content.to_string())) {
+            return Ok(last.hash);
+        }
         let mut link = Link {
             id: 0,
             run,
             kind: kind.to_owned(),
             content: content.to_string(),
-            previous_hash: last_hash.unwrap_or(NONE_BEFORE),
+            previous_hash: last.map_or(NONE_BEFORE, |last| last.hash),
             hash: NONE_BEFORE,
-            recorded_at: row.try_get("now")?,
+            recorded_at: sqlx::query_scalar("select clock_timestamp()").fetch_one(&mut *tx).await?,
         };
         link.hash = link.expected_hash();
         sqlx::query(

@@ -137,13 +137,18 @@ impl Store {
     /// Deals a side to the patient of every labelled image who has none, for ever, and notes it for the image's study; how
     /// many of both. Until then a patient's side is the one that is going to be dealt.
     pub async fn assign_sets(&self) -> Result<u64, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        // once for all labels there are: their number decides how long that takes
+        sqlx::query("set local statement_timeout = '10min'").execute(&mut *tx).await?;
         let dealt = sqlx::query(
-            "insert into patient_sets (patient, set)
-             select patient, set from labelled_images union select study_as_patient, set from labelled_images
+            "with sided as materialized (select patient, study_as_patient, set from labelled_images)
+             insert into patient_sets (patient, set)
+             select patient, set from sided union select study_as_patient, set from sided
              on conflict (patient) do nothing",
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(dealt.rows_affected())
     }
 

@@ -64,6 +64,27 @@ async fn only_primary_findings_of_that_model_in_that_period_count() {
 }
 
 #[tokio::test]
+async fn of_a_study_only_the_first_film_of_the_period_counts() {
+    let db = Database::create().await;
+    for (study, image) in [(1, 1), (1, 2), (2, 3), (1, 4), (2, 5)] {
+        db.store.record_finding(&finding(arrival(study, image), NORMAL)).await.unwrap();
+    }
+    // the same image with another model's answer does not count as this model's first
+    let other = NewFinding { model: Sha256::of(b"other"), ..finding(arrival(3, 6), NORMAL) };
+    db.store.record_finding(&other).await.unwrap();
+    let later = NewFinding { features: Some(vec![1.0]), ..finding(arrival(3, 7), NORMAL) };
+    db.store.record_finding(&later).await.unwrap();
+
+    let scored = all(&db.store, later.model).await;
+    assert_eq!(scored.len(), 3, "a film each of three studies");
+    assert_eq!(scored[2].features, Some(vec![1.0]));
+    // in a period that begins after a study's first film its next one counts
+    let since = scored[0].created_at + Span::microseconds(1);
+    let period = db.store.scored(later.model, since..since + Span::DAY, 10).await.unwrap();
+    assert_eq!(period.len(), 3, "the second of study 1, the first of study 2 and of study 3");
+}
+
+#[tokio::test]
 async fn features_that_are_no_16_bit_floats_are_refused() {
     let db = Database::create().await;
     score(&db.store, 1, NORMAL, Some(vec![1.0])).await;

@@ -46,6 +46,18 @@ async fn each_link_names_the_one_before() {
 }
 
 #[tokio::test]
+async fn what_the_end_says_already_is_not_said_again() {
+    let db = Database::create().await;
+    let links = chain(&db.store).await;
+    let (run, said) = (links[0].run, json!({"number": 4, "share": 0.1, "text": "a\nb \"ü\""}));
+    assert_eq!(db.store.add_evidence(run, "verdict", &said).await.unwrap(), links[4].hash);
+    assert_eq!(db.store.evidence().await.unwrap(), links);
+    db.store.add_evidence(run, "code", &said).await.unwrap();
+    db.store.add_evidence(run, "verdict", &said).await.unwrap();
+    assert_eq!(db.store.evidence().await.unwrap().len(), 7, "of another kind, or not at the end");
+}
+
+#[tokio::test]
 async fn the_hash_can_be_computed_by_anybody_with_a_database() {
     let db = Database::create().await;
     chain(&db.store).await;

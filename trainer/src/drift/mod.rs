@@ -2,9 +2,9 @@
 //!
 //! Each statistic compares two samples, and its p-value is the share of permutations of the pooled images among which the
 //! statistic is at least as large: exact for any size, ties and discrete scores included, if the images of both are
-//! independent of each other. Several films of one study are not quite; a service that has many takes one of each. All
-//! p-values are corrected together (Holm), so that [`Settings::alpha`] is the chance of any alarm where nothing has drifted.
-//! That chance is over references and windows together: a reference period that is itself unlike the usual alarms oftener.
+//! independent of each other. Films of one study are not, so one of each is taken. All p-values are corrected together
+//! (Holm), so that [`Settings::alpha`] is the chance of any alarm where nothing has drifted. That chance is over references
+//! and windows together: a reference period that is itself unlike the usual alarms oftener.
 
 mod day;
 mod features;

@@ -27,6 +27,9 @@ pub struct PromoteArgs {
     /// Why
     #[arg(long, value_name = "TEXT", value_parser = short_text)]
     pub why: String,
+    /// Promote it only if nothing serves yet; otherwise leave what serves, and say so
+    #[arg(long, conflicts_with = "force")]
+    pub first: bool,
     /// Promote it although a champion serves and no run found it fit, or its trial as a shadow is not over
     #[arg(long)]
     pub force: bool,
@@ -55,7 +58,12 @@ pub struct RollbackArgs {
 pub(super) async fn promote(args: &PromoteArgs) -> Result<()> {
     let store = connect(&args.database).await?;
     let row = named(&store, &args.model).await?;
-    let epoch = store.serving().await?.epoch;
+    let serving = store.serving().await?;
+    if let Some(champion) = serving.champion.filter(|_| args.first) {
+        println!("{} serves, and is left", short(champion.sha256));
+        return Ok(());
+    }
+    let epoch = serving.epoch;
     if !args.force {
         is_fit(&store, &row).await?;
     }

@@ -1,7 +1,7 @@
 //! `cspine-trainer runs`: what the trainer did, does and is asked to do.
 
-use anyhow::{Context, Result, bail};
-use cspine_service::config::DatabaseArgs;
+use anyhow::{Context, Result, bail, ensure};
+use cspine_service::config::{DatabaseArgs, ObjectArgs};
 use cspine_service::record::{caller, short_text};
 use cspine_store::{Run, Store, broken_link};
 use serde_json::json;
@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::database::connect;
 use crate::models::short;
+use crate::service::evidence::latest;
 
 /// What to do with runs.
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -20,7 +21,7 @@ pub enum RunsCommand {
     /// Ask the trainer for a run now, whatever is due
     Request(RequestArgs),
     /// Check the chain of evidence that every run adds a link to
-    Verify(DatabaseArgs),
+    Verify(VerifyArgs),
 }
 
 /// Which run to show.
@@ -31,6 +32,17 @@ pub struct ShowArgs {
     pub database: DatabaseArgs,
     /// Its number, as `list` prints it
     pub run: i64,
+}
+
+/// Where the chain is, and where its end is kept too.
+#[derive(Debug, Clone, clap::Args)]
+pub struct VerifyArgs {
+    /// Postgres
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The object store, which keeps the hash of the last link
+    #[command(flatten)]
+    pub objects: ObjectArgs,
 }
 
 /// Who asks, and why.
@@ -63,7 +75,7 @@ pub fn run(command: RunsCommand) -> Result<()> {
                 println!("asked for; the trainer begins it when it next looks");
                 Ok(())
             }
-            RunsCommand::Verify(database) => verify(&connect(&database).await?).await,
+            RunsCommand::Verify(args) => verify(&args).await,
         }
     })
 }
@@ -104,13 +116,18 @@ async fn show(store: &Store, id: i64) -> Result<()> {
     Ok(())
 }
 
-async fn verify(store: &Store) -> Result<()> {
-    let links = store.evidence().await?;
-    match broken_link(&links) {
-        None => println!("{} links, unbroken", links.len()),
-        Some(id) => {
-            bail!("the chain is broken at link {id} of {}: it, or one before it, was changed or left out", links.len())
-        }
+async fn verify(args: &VerifyArgs) -> Result<()> {
+    let links = connect(&args.database).await?.evidence().await?;
+    if let Some(id) = broken_link(&links) {
+        bail!("the chain is broken at link {id} of {}: it, or one before it, was changed or left out", links.len());
     }
+    if let Some(latest) = latest(&args.objects.open()?).await? {
+        ensure!(
+            links.iter().any(|link| link.hash == latest),
+            "the chain's end was cut off: of {} links none has the hash {latest}, which the object store keeps",
+            links.len()
+        );
+    }
+    println!("{} links, unbroken", links.len());
     Ok(())
 }

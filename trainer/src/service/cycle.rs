@@ -168,13 +168,15 @@ async fn finish(
         "left_out": done.left_out,
         "tuning": format!("{:?}", service.config.tune),
         "version": format!("cspine-trainer {}", env!("CARGO_PKG_VERSION")),
+        "executable": executable()?,
         "temperature": done.tuned.card.temperature,
         "operating_point": done.tuned.card.operating_point,
         "scope_gate": done.tuned.card.gate,
         "verdict": verdict,
         "report": report_key,
     });
-    service.store.add_evidence(run.id, "run", &content).await?;
+    let link = service.store.add_evidence(run.id, "run", &content).await?;
+    evidence::keep_latest(&service.objects, link).await?;
     let outcome = verdict.to_string();
     service.store.run_log(run.id, &outcome).await?;
     let state = if passed { RunState::Shadowing } else { RunState::Rejected };
@@ -193,6 +195,12 @@ async fn finish(
     tracing::info!(run = run.id, challenger = %challenger, state = state.as_str(), "the run ended");
     service.metrics.run_ended(state);
     if passed { shadow(service, keeper, run, challenger).await } else { Ok(()) }
+}
+
+/// SHA-256 of the running program: which code this was.
+fn executable() -> Result<Sha256> {
+    let path = std::env::current_exe().context("the running program")?;
+    Ok(Sha256::of(&std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?))
 }
 
 /// There is one challenger at a time: the newer one knows more.

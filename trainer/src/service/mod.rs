@@ -12,7 +12,7 @@ mod attempt;
 pub mod config;
 mod cycle;
 mod due;
-mod evidence;
+pub mod evidence;
 mod gather;
 mod keeper;
 mod metrics;

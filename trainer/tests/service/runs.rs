@@ -48,6 +48,11 @@ async fn enough_labels_make_a_challenger_that_is_tried_as_a_shadow_and_leaves_re
         assert!(links[0].content.contains(&part), "{part}");
     }
     assert!(site.run(&["runs", "verify"]).1.contains("1 links, unbroken"));
+    let cut =
+        "alter table evidence disable trigger user; delete from evidence; alter table evidence enable trigger user";
+    sqlx::raw_sql(cut).execute(site.db.store.pool()).await.unwrap();
+    let (whole, said) = site.run(&["runs", "verify"]);
+    assert!(!whole && said.contains("the chain's end was cut off"), "{said}");
 
     let (promoted, said) = site.run(&["models", "promote", &challenger.to_string(), "--why", "better"]);
     assert!(!promoted && said.contains("still on trial"), "{said}");

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::SharedMut;
 use super::simd::Isa;
-use super::tile::{Outer, Product, VECTORS_MAX};
+use super::tile::{Outer, Product};
 
 /// Extents of a batch of activations, NHWC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,13 +71,14 @@ struct Columns {
     vectors: usize,
 }
 
-/// Covers `count` columns with groups of one to three vectors, avoiding single ones.
-fn groups(count: usize, lanes: usize) -> Vec<Columns> {
+/// Covers `count` columns with groups of as many vectors as a tile has, avoiding single ones.
+fn groups(count: usize, isa: Isa) -> Vec<Columns> {
+    let (lanes, [_, most]) = (isa.lanes(), isa.tile());
     let mut left = count.div_ceil(lanes);
     let mut start = 0;
     let mut out = Vec::new();
     while left > 0 {
-        let vectors = if left == VECTORS_MAX + 1 { 2 } else { left.min(VECTORS_MAX) };
+        let vectors = if left == most + 1 { 2 } else { left.min(most) };
         out.push(Columns { start, vectors });
         start += vectors * lanes;
         left -= vectors;
@@ -106,7 +107,7 @@ impl Packed {
     ) -> Self {
         let isa = Isa::detect();
         let lanes = isa.lanes();
-        let groups = groups(columns, lanes);
+        let groups = groups(columns, isa);
         let depth = taps * k;
         let mut panels = vec![0.0; depth * columns.next_multiple_of(lanes)];
         let offsets: Vec<usize> = (0..columns).map(column).collect();
@@ -200,7 +201,7 @@ fn block(pixels: usize, rows: usize) -> usize {
 
 /// Slides `weights` over a framed input.
 fn slide(x: &[f32], framed: Extent, out: Extent, window: Window, weights: &Packed, relu: bool) -> Vec<f32> {
-    let (isa, lanes, rows) = (weights.isa, weights.isa.lanes(), weights.isa.rows());
+    let (isa, lanes, [rows, _]) = (weights.isa, weights.isa.lanes(), weights.isa.tile());
     let depth = window.kernel * weights.k;
     assert_eq!((weights.k, weights.columns), (window.kernel * framed.channels, out.channels), "weights fit the window");
     let pixels = out.pixels();
@@ -306,7 +307,7 @@ fn scatter(columns: &[f32], x: Extent, y: Extent, window: Window) -> Vec<f32> {
 /// The gradient by the weights, `[out, in, kernel, kernel]`.
 pub fn weight_gradient(x: &[f32], extent: Extent, dy: &[f32], window: Window, outs: usize) -> Vec<f32> {
     let isa = Isa::detect();
-    let (lanes, rows) = (isa.lanes(), isa.rows());
+    let (lanes, [rows, _]) = (isa.lanes(), isa.tile());
     let y = window.output(extent, outs);
     assert_eq!(dy.len(), y.len());
     let (frame, framed_extent) = framed(x, None, extent, window.padding);
@@ -315,7 +316,7 @@ pub fn weight_gradient(x: &[f32], extent: Extent, dy: &[f32], window: Window, ou
     let run = window.kernel * extent.channels;
     let mut sums = vec![0.0f32; window.kernel * run * width];
     let base = SharedMut(sums.as_mut_ptr());
-    let groups = groups(outs, lanes);
+    let groups = groups(outs, isa);
     let chunks = pixel_chunks(framed_extent, y, window, width);
     let tiles: Vec<(usize, usize)> =
         (0..window.kernel).flat_map(|ky| (0..run).step_by(rows).map(move |i| (ky, i))).collect();

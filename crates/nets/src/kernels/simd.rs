@@ -45,9 +45,14 @@ impl Isa {
         if self == Isa::Avx512 { 16 } else { 8 }
     }
 
-    /// Rows of a tile: with three vectors of columns, as many accumulators as the registers hold.
-    pub fn rows(self) -> usize {
-        if self == Isa::Avx512 { 8 } else { 4 }
+    /// Rows and vectors of columns of a tile: as many accumulators as the registers hold beside a row's value and the
+    /// columns' weights. With no register to spare (4 × 3 of 16) the compiler keeps accumulators in memory.
+    pub fn tile(self) -> [usize; 2] {
+        match self {
+            Isa::Avx512 => [8, 3],
+            Isa::Avx2 => [6, 2],
+            Isa::Portable => [4, 3],
+        }
     }
 }
 
