@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor, Var};
 
 use crate::architecture::Architecture;
 use crate::kernels::pool::MaxPool;
-use crate::layers::{Chain, Inception, Layer, LayerShape, Mode, Phase, Stage, channels_last};
+use crate::layers::{Chain, Inception, Layer, LayerShape, Mode, Stage, channels_last};
 use crate::{alexnet, googlenet};
 
 /// One stage of a plan.
@@ -88,7 +88,7 @@ impl<L: Layer> Network<L> {
     /// The pass from images to [`Maps::middle`].
     pub(crate) fn middle(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
         let mut x = channels_last(images)?;
-        if mode.phase() != Phase::Constant {
+        if mode.phase().learns() {
             // Candle passes gradients on only to where a variable is.
             x = Var::from_tensor(&x)?.into_inner();
         }

@@ -4,12 +4,14 @@
 //! needs no im2col buffer. A strided convolution's input gradient goes over columns that are scattered back.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
 use super::SharedMut;
 use super::simd::Isa;
 use super::tile::{Outer, Product};
+use super::winograd::{self, Transformed};
 
 /// Extents of a batch of activations, NHWC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,12 @@ impl Extent {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Where a pixel's values begin; none beyond the edges.
+    pub fn pixel(&self, image: usize, row: usize, column: usize) -> Option<usize> {
+        let inside = row < self.height && column < self.width;
+        inside.then_some(((image * self.height + row) * self.width + column) * self.channels)
     }
 
     /// Pixels of all images.
@@ -66,13 +74,13 @@ impl Window {
 
 /// Neighbouring columns that are computed together.
 #[derive(Debug, Clone, Copy)]
-struct Columns {
-    start: usize,
-    vectors: usize,
+pub(super) struct Columns {
+    pub(super) start: usize,
+    pub(super) vectors: usize,
 }
 
 /// Covers `count` columns with groups of as many vectors as a tile has, avoiding single ones.
-fn groups(count: usize, isa: Isa) -> Vec<Columns> {
+pub(super) fn groups(count: usize, isa: Isa) -> Vec<Columns> {
     let (lanes, [_, most]) = (isa.lanes(), isa.tile());
     let mut left = count.div_ceil(lanes);
     let mut start = 0;
@@ -89,12 +97,14 @@ fn groups(count: usize, isa: Isa) -> Vec<Columns> {
 /// A matrix `[taps × k, columns]` laid out for `tile::Product`, with a bias for each column.
 #[derive(Debug)]
 pub struct Packed {
-    isa: Isa,
-    k: usize,
-    columns: usize,
-    groups: Vec<Columns>,
-    panels: Vec<f32>,
-    bias: Vec<f32>,
+    pub(super) isa: Isa,
+    pub(super) k: usize,
+    pub(super) columns: usize,
+    pub(super) groups: Vec<Columns>,
+    pub(super) panels: Vec<f32>,
+    pub(super) bias: Vec<f32>,
+    /// Once a convolution by them was done that way.
+    pub(super) transformed: OnceLock<Transformed>,
 }
 
 impl Packed {
@@ -127,7 +137,7 @@ impl Packed {
             }
         });
         let bias = vec![0.0; columns.next_multiple_of(lanes)];
-        Self { isa, k, columns, groups, panels, bias }
+        Self { isa, k, columns, groups, panels, bias, transformed: OnceLock::new() }
     }
 
     /// Weights `[out, in, kernel, kernel]` for the forward pass.
@@ -246,10 +256,30 @@ fn slide(x: &[f32], framed: Extent, out: Extent, window: Window, weights: &Packe
     result
 }
 
+/// How the sums of a forward pass are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sums {
+    /// By their definition.
+    Direct,
+    /// By Winograd's tiles where that is faster. They round otherwise, and what is about zero, or nearly as large as its
+    /// neighbour, may come out on the other side of a ReLU or a pool: a gradient by the input then jumps.
+    Tiled,
+}
+
 /// The convolution of `x` by packed weights, with their bias, clipped at zero when `relu`.
-pub fn forward(x: &[f32], extent: Extent, weights: &Packed, window: Window, relu: bool) -> (Vec<f32>, Extent) {
-    let (frame, framed_extent) = framed(x, None, extent, window.padding);
+pub fn forward(
+    x: &[f32],
+    extent: Extent,
+    weights: &Packed,
+    window: Window,
+    relu: bool,
+    sums: Sums,
+) -> (Vec<f32>, Extent) {
     let out = window.output(extent, weights.columns);
+    if sums == Sums::Tiled && winograd::serves(winograd::FINE, extent, window, weights.columns) {
+        return (winograd::forward(x, extent, window, weights, relu), out);
+    }
+    let (frame, framed_extent) = framed(x, None, extent, window.padding);
     (slide(&frame, framed_extent, out, window, weights, relu), out)
 }
 
@@ -268,6 +298,9 @@ pub fn input_gradient(
     let y = window.output(x, outs);
     if window.stride == 1 {
         let turned = Window { padding: window.kernel - 1 - window.padding, ..window };
+        if winograd::serves(winograd::COARSE, y, turned, x.channels) {
+            return winograd::input_gradient(&framed(dy, mask, y, 0).0, y, turned, weights);
+        }
         let (frame, framed_extent) = framed(dy, mask, y, turned.padding);
         return slide(&frame, framed_extent, x, turned, weights, false);
     }
@@ -306,6 +339,9 @@ fn scatter(columns: &[f32], x: Extent, y: Extent, window: Window) -> Vec<f32> {
 
 /// The gradient by the weights, `[out, in, kernel, kernel]`.
 pub fn weight_gradient(x: &[f32], extent: Extent, dy: &[f32], window: Window, outs: usize) -> Vec<f32> {
+    if winograd::serves(winograd::COARSE, extent, window, outs) {
+        return winograd::weight_gradient(x, extent, dy, window, outs);
+    }
     let isa = Isa::detect();
     let (lanes, [rows, _]) = (isa.lanes(), isa.tile());
     let y = window.output(extent, outs);
@@ -392,7 +428,7 @@ fn whole_vectors(dy: &[f32], channels: usize, lanes: usize) -> Cow<'_, [f32]> {
 }
 
 /// `[kernel row, kernel column, in, out]` to torch's `[out, in, kernel, kernel]`.
-fn torch_order(sums: &[f32], [outs, ins, kernel]: [usize; 3], width: usize) -> Vec<f32> {
+pub(super) fn torch_order(sums: &[f32], [outs, ins, kernel]: [usize; 3], width: usize) -> Vec<f32> {
     let mut result = vec![0.0; outs * ins * kernel * kernel];
     result.par_chunks_mut(ins * kernel * kernel).enumerate().for_each(|(o, target)| {
         for c in 0..ins {

@@ -11,6 +11,7 @@ pub mod norm;
 pub mod pool;
 mod simd;
 mod tile;
+mod winograd;
 
 /// A base address that tasks share; each writes only what is its own.
 #[derive(Clone, Copy)]

@@ -47,7 +47,7 @@ impl Affine {
         Ok(())
     }
 
-    fn apply(&self, x: &Activation, weight: &[f32], bias: &[f32]) -> Result<Activation> {
+    fn apply(&self, x: &Activation, phase: Phase, weight: &[f32], bias: &[f32]) -> Result<Activation> {
         if self.shape.kind == Kind::Dense {
             let dims = self.dense(x.extent)?;
             let values = dense::forward(&flattened(x), weight, bias, dims, true);
@@ -55,7 +55,7 @@ impl Affine {
             return Ok(Activation { values, extent });
         }
         let packed = Packed::forward(weight, self.shape.dims()).with_bias(bias);
-        let (values, extent) = conv::forward(&x.values, x.extent, &packed, self.shape.window, true);
+        let (values, extent) = conv::forward(&x.values, x.extent, &packed, self.shape.window, true, phase.sums());
         Ok(Activation { values, extent })
     }
 
@@ -79,8 +79,8 @@ impl Layer for Affine {
     type Saved = bool;
 
     fn forward(&self, x: &Activation, phase: Phase) -> Result<(Activation, bool)> {
-        let y = with_values(&self.weight, |w| with_values(&self.bias, |bias| self.apply(x, w, bias)))???;
-        Ok((y, phase != Phase::Constant))
+        let y = with_values(&self.weight, |w| with_values(&self.bias, |bias| self.apply(x, phase, w, bias)))???;
+        Ok((y, phase.learns()))
     }
 
     fn backward(&self, pass: Pass<'_, bool>, mut dy: Vec<f32>, wanted: bool) -> Result<Option<Vec<f32>>> {

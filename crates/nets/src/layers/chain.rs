@@ -98,7 +98,8 @@ impl Mode {
     /// What it is to its layers.
     pub(crate) fn phase(self) -> Phase {
         match self {
-            Mode::Infer | Mode::Differentiate => Phase::Constant,
+            Mode::Infer => Phase::Answer,
+            Mode::Differentiate => Phase::Constant,
             Mode::Tune { .. } => Phase::Tune,
             Mode::Train { .. } => Phase::Fit,
         }
@@ -129,7 +130,7 @@ impl<L: Layer> Chain<L> {
 
     fn infer(&self, mut x: Activation) -> Result<Activation> {
         for stage in &self.0 {
-            x = stage.forward(&x, Phase::Constant)?.0;
+            x = stage.forward(&x, Phase::Answer)?.0;
         }
         Ok(x)
     }

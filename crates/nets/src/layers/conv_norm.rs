@@ -95,7 +95,7 @@ impl Layer for ConvNorm {
 
     fn forward(&self, x: &Activation, phase: Phase) -> Result<(Activation, Saved)> {
         let packed = with_values(&self.weight, |w| Packed::forward(w, self.shape.dims()))?;
-        let (z, extent) = conv::forward(&x.values, x.extent, &packed, self.shape.window, false);
+        let (z, extent) = conv::forward(&x.values, x.extent, &packed, self.shape.window, false, phase.sums());
         let of_batch = phase == Phase::Fit;
         let moments = if of_batch {
             let moments = norm::moments(&z, extent.channels);

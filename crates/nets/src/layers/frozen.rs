@@ -35,7 +35,7 @@ impl Layer for Frozen {
 
     fn forward(&self, x: &Activation, phase: Phase) -> Result<(Activation, ())> {
         match self {
-            Frozen::Conv(conv) => Ok((conv.forward(x), ())),
+            Frozen::Conv(conv) => Ok((conv.forward(x, phase), ())),
             Frozen::Dense(dense) => Ok((dense.forward(x, phase)?.0, ())),
         }
     }
@@ -77,8 +77,8 @@ impl FrozenConv {
         })
     }
 
-    fn forward(&self, x: &Activation) -> Activation {
-        let (values, extent) = conv::forward(&x.values, x.extent, &self.forward, self.window, true);
+    fn forward(&self, x: &Activation, phase: Phase) -> Activation {
+        let (values, extent) = conv::forward(&x.values, x.extent, &self.forward, self.window, true, phase.sums());
         Activation { values, extent }
     }
 

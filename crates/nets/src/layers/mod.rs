@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Result, Tensor};
 
 use crate::activation::Activation;
-use crate::kernels::conv::Window;
+use crate::kernels::conv::{Sums, Window};
 
 /// Weights and running statistics by torchvision's names.
 pub type StateDict = BTreeMap<String, Tensor>;
@@ -93,12 +93,26 @@ pub(crate) fn get(state: &StateDict, name: &str) -> Result<Tensor> {
 /// What a pass is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// The weights stay: norms by their running statistics.
+    /// The weights stay, and only the result counts: norms by their running statistics.
+    Answer,
+    /// The weights stay, and a gradient by the input is wanted: the same, its sums by their definition.
     Constant,
     /// The weights are to move, the norms not: running statistics, which stay as they are.
     Tune,
     /// Weights and norms are to move: the batch's own moments, which the running statistics follow.
     Fit,
+}
+
+impl Phase {
+    /// Whether gradients by the weights are wanted.
+    pub fn learns(self) -> bool {
+        matches!(self, Phase::Tune | Phase::Fit)
+    }
+
+    /// How convolutions are summed.
+    fn sums(self) -> Sums {
+        if self == Phase::Constant { Sums::Direct } else { Sums::Tiled }
+    }
 }
 
 /// A layer that learns ([`Learning`]), or one with constant weights ([`Frozen`]).

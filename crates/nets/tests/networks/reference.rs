@@ -1,7 +1,5 @@
 //! The network against PyTorch's float64 values (`tests/data`, made by torchvision 0.29 and torch 2.15).
 
-mod uniform;
-
 use std::collections::HashMap;
 
 use candle_core::{Device, Tensor, Var};
@@ -9,7 +7,7 @@ use cspine_nets::layers::Mode;
 use cspine_nets::optimiser::Sgd;
 use cspine_nets::{Architecture, Learner};
 
-use uniform::{state, uniform};
+use crate::uniform::{state, uniform};
 
 /// A network's own figures, and how far from them PyTorch's float32 lies, or the project asks it to stay.
 struct Reference {
@@ -21,8 +19,8 @@ struct Reference {
 impl Reference {
     fn of(architecture: Architecture) -> Self {
         let (bytes, rate): (&[u8], f32) = match architecture {
-            Architecture::GoogLeNet => (include_bytes!("data/googlenet.safetensors"), 1e-3),
-            Architecture::AlexNet => (include_bytes!("data/alexnet.safetensors"), 1e-4),
+            Architecture::GoogLeNet => (include_bytes!("../data/googlenet.safetensors"), 1e-3),
+            Architecture::AlexNet => (include_bytes!("../data/alexnet.safetensors"), 1e-4),
         };
         Self { architecture, expected: candle_core::safetensors::load_buffer(bytes, &Device::Cpu).unwrap(), rate }
     }

@@ -173,7 +173,7 @@ fn what_cannot_be_decoded_or_assessed_is_compared_by_its_bytes_and_named() {
 
 /// The measurement behind [`TOLERANCE`]; prints how far copies are from their originals, and strangers from each other.
 #[test]
-#[ignore = "a measurement: cargo test --release --test duplicates -- --ignored --nocapture"]
+#[ignore = "a measurement: cargo test --release -p cspine-trainer --test commands duplicates -- --ignored --nocapture"]
 fn distances_of_copies_and_of_strangers() {
     let look = |bytes: &[u8]| Look::of(&decode(bytes, None, &Limits::default()).unwrap());
     let plain = |image: &GrayImage| {

@@ -1,7 +1,5 @@
 //! Golden inferences: what must be noticed, and what must not.
 
-mod uniform;
-
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -19,7 +17,7 @@ fn files() -> [Vec<u8>; 2] {
     let starter = Checkpoint::read(&std::fs::read(starter).unwrap()).unwrap();
     let preprocessing = Preprocessing { size: Architecture::AlexNet.input_size(), ..Preprocessing::default() };
     let card = ModelCard::uncalibrated(Architecture::AlexNet, preprocessing, "a formula");
-    let alexnet = Checkpoint { card, state: uniform::state(Architecture::AlexNet) };
+    let alexnet = Checkpoint { card, state: crate::uniform::state(Architecture::AlexNet) };
     [starter, alexnet].map(|checkpoint| checkpoint.with_golden().unwrap().write().unwrap())
 }
 
@@ -54,7 +52,7 @@ fn a_file_passes_on_every_instruction_set_there_are_kernels_for() {
         for isa in ["avx2", "portable"] {
             // The instruction set is chosen once a process.
             let mut child = Command::new(std::env::current_exe().unwrap());
-            child.args(["--exact", "the_file_of_the_environment_passes", "--ignored", "--nocapture"]);
+            child.args(["--exact", "golden::the_file_of_the_environment_passes", "--ignored", "--nocapture"]);
             let output = child.env("CSPINE_ISA", isa).env(FILE, &path).output().unwrap();
             let said = String::from_utf8_lossy(&output.stdout);
             assert!(output.status.success() && said.contains("1 passed"), "{isa}: {said}");
@@ -112,7 +110,7 @@ fn a_card_without_a_golden_inference_or_with_anothers_does_not_pass() {
     let without = Classifier::new(&without, Sha256([0; 32])).unwrap();
     assert!(matches!(without.check_golden(), Err(ModelError::NoGolden)));
     let mut anothers = golden.clone();
-    anothers.state = uniform::state(Architecture::GoogLeNet);
+    anothers.state = crate::uniform::state(Architecture::GoogLeNet);
     anothers.card.gate = None;
     let anothers = Classifier::new(&anothers, Sha256([0; 32])).unwrap();
     assert!(matches!(anothers.check_golden(), Err(ModelError::GoldenDiffers { .. })));

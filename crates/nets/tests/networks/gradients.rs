@@ -1,6 +1,6 @@
 //! Each kernel's gradient against central differences, and convolution against its definition.
 
-use cspine_nets::kernels::conv::{self, Extent, Packed, Window};
+use cspine_nets::kernels::conv::{self, Extent, Packed, Sums, Window};
 use cspine_nets::kernels::dense::{self, Dims};
 use cspine_nets::kernels::norm;
 use cspine_nets::kernels::pool::MaxPool;
@@ -92,7 +92,7 @@ fn convolution_is_its_definition_and_its_gradients_are_central_differences() {
     for (e, outs, window) in cases() {
         let dims = [outs, e.channels, window.kernel];
         let (x, w) = (noise(1, e.len()), noise(2, outs * e.channels * window.kernel * window.kernel));
-        let run = |x: &[f32], w: &[f32]| conv::forward(x, e, &Packed::forward(w, dims), window, false).0;
+        let run = |x: &[f32], w: &[f32]| conv::forward(x, e, &Packed::forward(w, dims), window, false, Sums::Direct).0;
         let y = run(&x, &w);
         for (y, defined) in y.iter().zip(convolution(&x, e, &w, outs, window)) {
             assert!((f64::from(*y) - defined).abs() < 1e-4, "{window:?}: {y} against {defined}");
@@ -112,7 +112,7 @@ fn a_masked_input_gradient_is_that_of_the_relu_before_it() {
     let (x, w) = (noise(1, e.len()), noise(2, outs * e.channels * 9));
     let bias = noise(5, outs);
     let packed = Packed::forward(&w, dims).with_bias(&bias);
-    let (y, out) = conv::forward(&x, e, &packed, window, true);
+    let (y, out) = conv::forward(&x, e, &packed, window, true, Sums::Direct);
     assert!(y.iter().all(|y| *y >= 0.0) && y.contains(&0.0));
     let dy = noise(3, out.len());
     let open: Vec<f32> = dy.iter().zip(&y).map(|(g, y)| if *y > 0.0 { *g } else { 0.0 }).collect();

@@ -1,13 +1,11 @@
 //! A model in service: files, batches, answers, saliency.
 
-mod uniform;
-
 use cspine_domain::{Class, Sha256};
 use cspine_imaging::Preprocessing;
 use cspine_nets::gate::{Gate, GateCard, Mahalanobis, Method, Score};
 use cspine_nets::{Architecture, Checkpoint, Classifier, ModelCard, ModelError, SaliencyMethod, Standing, mirrored};
 
-use uniform::{state, uniform};
+use crate::uniform::{state, uniform};
 
 fn checkpoint() -> Checkpoint {
     let card = ModelCard::uncalibrated(Architecture::GoogLeNet, Preprocessing::default(), "a formula");

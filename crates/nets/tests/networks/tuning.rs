@@ -1,12 +1,10 @@
 //! Fine-tuning with the norms as they are.
 
-mod uniform;
-
 use candle_core::{Device, Tensor};
 use cspine_nets::layers::{Mode, StateDict};
 use cspine_nets::{Architecture, Learner};
 
-use uniform::{state, uniform};
+use crate::uniform::{state, uniform};
 
 const TUNE: Mode = Mode::Tune { input: false };
 

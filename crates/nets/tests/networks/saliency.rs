@@ -1,14 +1,12 @@
 //! Saliency maps against what defines them, on both networks.
 
-mod uniform;
-
 use candle_core::{Device, Tensor, Var};
 use cspine_domain::{Class, Sha256};
 use cspine_imaging::{Heatmap, Preprocessing, resize};
 use cspine_nets::layers::{Mode, StateDict};
 use cspine_nets::{Architecture, Checkpoint, Classifier, Learner, ModelCard, SaliencyMethod};
 
-use uniform::{state, uniform};
+use crate::uniform::{state, uniform};
 
 fn classifier(architecture: Architecture, state: StateDict) -> Classifier {
     let preprocessing = Preprocessing { size: architecture.input_size(), ..Preprocessing::default() };

@@ -1,0 +1,4 @@
+//! Phantoms, drawn and rendered.
+
+mod cases;
+mod films;
