@@ -8,8 +8,6 @@
 //! A forward pass goes by tiles of 2, which round as little as the direct sums and need 1/2.25 of their multiplications; the
 //! gradients by tiles of 4, with a quarter of the multiplications and some 5e-6 of the largest sum as error.
 
-#![expect(clippy::needless_range_loop, reason = "an index over rows and one over columns, as in the formulas")]
-
 use std::cell::RefCell;
 
 use rayon::prelude::*;
