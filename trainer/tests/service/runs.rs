@@ -18,7 +18,7 @@ async fn enough_labels_make_a_challenger_that_is_tried_as_a_shadow_and_leaves_re
     cspine_tests::wait::until("it leads", crate::site::SOON, async || trainer.log().contains("starting").then_some(()))
         .await;
     assert_eq!(site.db.store.runs(1).await.unwrap(), []);
-    site.label(100, 3, |class| class).await;
+    site.label(100, 2, |class| class).await;
 
     let run = site.run_that("the challenger is on trial", |run| run.state == RunState::Shadowing).await;
     assert_eq!((run.cause, run.champion), (RunCause::Labels, site.champion));

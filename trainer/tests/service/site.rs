@@ -143,13 +143,13 @@ impl Site {
         assert!(self.db.store.record_review(&review).await.unwrap());
     }
 
-    /// Starts a trainer that is due at six new labels, two of a class; `name` names its log.
+    /// Starts a trainer that is due at nine new labels, three of a class; `name` names its log.
     pub fn start(&self, name: &str, work: &str, more: &[&str]) -> Trainer {
         let log = File::create(self.path(&format!("{name}.log"))).unwrap();
         let work = self.path(work);
         let arguments = [
             &["run", "--admin-addr", "127.0.0.1:0", "--work-dir", text(&work), "--poll", "200ms", "--lease", "3s"][..],
-            &["--nice", "0", "--threads", "1", "--train-labels", "6", "--train-labels-each", "2", "--tune-batch", "6"]
+            &["--nice", "0", "--threads", "1", "--train-labels", "9", "--train-labels-each", "3", "--tune-batch", "6"]
                 [..],
             more,
         ];
