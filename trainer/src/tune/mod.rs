@@ -26,7 +26,7 @@ pub use replay::stratified;
 #[derive(Debug, Clone, clap::Args)]
 pub struct TuneArgs {
     /// Passes over the new images, each with as many known ones, at most
-    #[arg(long = "tune-epochs", env = "CSPINE_TUNE_EPOCHS", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long = "tune-epochs", env = "CSPINE_TUNE_EPOCHS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub epochs: u16,
     /// Epochs without a lower validation loss after which it ends
     #[arg(long = "tune-patience", env = "CSPINE_TUNE_PATIENCE", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
