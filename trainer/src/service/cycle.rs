@@ -197,10 +197,9 @@ async fn finish(
     if passed { shadow(service, keeper, run, challenger).await } else { Ok(()) }
 }
 
-/// SHA-256 of the running program: which code this was.
+/// SHA-256 of the running program: which code this was, also when its file was replaced meanwhile.
 fn executable() -> Result<Sha256> {
-    let path = std::env::current_exe().context("the running program")?;
-    Ok(Sha256::of(&std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?))
+    Ok(Sha256::of(&std::fs::read("/proc/self/exe").context("reading the running program")?))
 }
 
 /// There is one challenger at a time: the newer one knows more.

@@ -35,7 +35,7 @@ const TIMED: Films<'static> = Films { name: "timed", seed: "51", preset: "shift-
 const PATIENCE: Duration = Duration::from_secs(2400);
 
 #[tokio::test]
-#[ignore = "twenty minutes: run it for its figures"]
+#[ignore = "half an hour: run it for its figures"]
 async fn in_full_four_hundred_labels_teach_shift_b_and_nothing_is_forgotten() {
     let circle = Circle::create("learning-in-full", REFERENCE, PATIENCE).await;
     let Circle { site, champion, .. } = &circle;
@@ -89,7 +89,7 @@ async fn in_full_four_hundred_labels_teach_shift_b_and_nothing_is_forgotten() {
 }
 
 #[tokio::test]
-#[ignore = "twenty minutes: run it for its figures"]
+#[ignore = "half an hour: run it for its figures"]
 async fn in_full_a_challenger_of_labels_three_in_ten_of_which_are_flipped_is_rejected() {
     let circle = Circle::create("learning-poisoned", REFERENCE, PATIENCE).await;
     let site = &circle.site;
