@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::trials::{Cluster, chance_of_the_fall, clusters, telling_from};
 use super::{Examined, Margins, bootstrap};
-use crate::metrics::{Collapse, Confusion, Labelled, Proportion, calibration, collapse};
+use crate::metrics::{Answer, Collapse, Confusion, Labelled, Proportion, calibration, collapse};
 
 /// What bounds are allowed for that arithmetic adds.
 const ROUNDING: f64 = 1e-9;
@@ -13,7 +13,7 @@ const ROUNDING: f64 = 1e-9;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// `sensitivity`, `specificity`, `recall of fracture`, `sensitivity at ed-1`, `sensitivity without a site`,
-    /// `calibration`, `collapse`.
+    /// `calibration`, `collapse`, `agreement with the labels`.
     pub name: String,
     /// How it was judged.
     pub basis: Basis,
@@ -39,6 +39,8 @@ pub enum Basis {
     Sound,
     /// It is not: the set is too small.
     Shown,
+    /// The challenger agrees with its labels as often as is asked, or may do: the interval reaches it.
+    Agreement,
 }
 
 /// What a check measures.
@@ -51,6 +53,8 @@ pub enum Measured {
     Calibration(Calibrated),
     /// Whether answers follow the labels at all.
     Collapse(Collapses),
+    /// How often answers are what the labels say.
+    Agreement(Agreement),
 }
 
 /// Images that the models have right, of the same images.
@@ -111,6 +115,17 @@ pub struct Collapses {
     pub champion: Option<Collapse>,
     /// The challenger.
     pub challenger: Option<Collapse>,
+}
+
+/// Answers that are what the label says, of those that each model gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// The champion's.
+    pub champion: Share,
+    /// The challenger's.
+    pub challenger: Share,
+    /// What the interval of the challenger's share must reach.
+    pub least: f64,
 }
 
 impl From<Proportion> for Share {
@@ -192,6 +207,21 @@ impl Check {
         let measured = Measured::Calibration(Calibrated { champion, challenger, answered, rise, margin });
         let (basis, held) = if strict { (Basis::Fall, held) } else { (Basis::Shown, true) };
         Check { name: "calibration".to_owned(), basis, measured, held }
+    }
+
+    /// Whether the new labels can be learnt: a network that learnt from such labels calls others of them as people do, unless
+    /// people did not look at the image. An image without an answer says nothing of its label.
+    pub(super) fn of_agreement(images: &[&Examined], least: f64) -> Check {
+        let share = |answer: fn(&Examined) -> &Option<Answer>| {
+            let answered = images.iter().filter_map(|image| Some((image.label, answer(image).as_ref()?.verdict)));
+            let (count, of) =
+                answered.fold((0, 0), |(n, of), (label, verdict)| (n + usize::from(label == verdict), of + 1));
+            Share::from(Proportion { count, of })
+        };
+        let (champion, challenger) = (share(|image| &image.champion), share(|image| &image.challenger));
+        let held = challenger.interval.is_none_or(|[_, high]| high >= least);
+        let measured = Measured::Agreement(Agreement { champion, challenger, least });
+        Check { name: "agreement with the labels".to_owned(), basis: Basis::Agreement, measured, held }
     }
 
     /// Whether it has learnt more than how often which label is.

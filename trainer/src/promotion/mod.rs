@@ -15,6 +15,12 @@
 //! only veto, by a significant fall (the upper bound below 0; in groups too small to tell, by McNemar's test), and a person
 //! must decide.
 //!
+//! Of the new labels themselves, on images that nothing was learnt from (the holdout, and those that chose the epoch):
+//!
+//! - *Agreement*: a network that learnt from such labels calls others of them as people did, on at least so large a share
+//!   (Wilson's interval at 95 % reaches it). Labels of which many are wrong fail it whoever learnt from them, also where learning
+//!   beside known images keeps the network good on the frozen set; a change of films does not, for it can be learnt.
+//!
 //! A frozen set without injuries or without normals shows nothing and passes nobody; a small one is asked all and leaves the
 //! decision to a person. The level of a test is that of one test, not of all together: each is there to protect somebody.
 //!
@@ -38,7 +44,7 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::{Answer, Labelled};
 use bootstrap::Resampling;
 
-pub use check::{Basis, Calibrated, Check, Collapses, Measured, Share, Shares};
+pub use check::{Agreement, Basis, Calibrated, Check, Collapses, Measured, Share, Shares};
 pub use verdict::{Decision, Examination, Verdict};
 
 /// An image, and what both models said of it. No answer is a wrong one.
@@ -56,6 +62,17 @@ pub struct Examined {
     pub challenger: Option<Answer>,
 }
 
+/// Both models' answers, on images that the challenger did not learn from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answers {
+    /// On the frozen set.
+    pub frozen: Vec<Examined>,
+    /// On the newest period's holdout.
+    pub holdout: Vec<Examined>,
+    /// On the newly labelled ones that chose epoch and operating point.
+    pub validation: Vec<Examined>,
+}
+
 /// How much worse a challenger may be, and how sure that must be. Shares go from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Margins {
@@ -69,6 +86,8 @@ pub struct Margins {
     pub site_sensitivity: f64,
     /// Of the expected calibration error: its rise.
     pub calibration: f64,
+    /// Of the challenger's agreement with new labels: the least.
+    pub agreement: f64,
     /// Injuries, and normals, that a set needs to be sufficient.
     pub sufficient: usize,
     /// Of every bound and test, one-sided.
@@ -87,6 +106,7 @@ impl Default for Margins {
             class_recall: 0.05,
             site_sensitivity: 0.05,
             calibration: 0.02,
+            agreement: 0.85,
             sufficient: 100,
             confidence: 0.95,
             rounds: 2000,
@@ -101,18 +121,20 @@ impl Margins {
     }
 }
 
-/// Judges a challenger by the frozen set and by the newest period's holdout.
-pub fn judge(frozen: &[Examined], holdout: &[Examined], margins: &Margins) -> Verdict {
-    let frozen = Examination::of_frozen(frozen, margins);
-    let holdout = Examination::of_holdout(holdout, margins);
-    let decision = if frozen.failed().chain(holdout.failed()).next().is_some() {
+/// Judges a challenger.
+pub fn judge(answers: &Answers, margins: &Margins) -> Verdict {
+    let frozen = Examination::of_frozen(&answers.frozen, margins);
+    let holdout = Examination::of_holdout(&answers.holdout, margins);
+    let labels = Examination::of_labels(answers.holdout.iter().chain(&answers.validation), margins);
+    let examinations = [&frozen, &holdout, &labels];
+    let decision = if examinations.iter().any(|set| set.failed().next().is_some()) {
         Decision::Rejected
-    } else if frozen.sufficient && holdout.sufficient {
+    } else if examinations.iter().all(|set| set.sufficient) {
         Decision::Passed
     } else {
         Decision::PassedButInsufficient
     };
-    Verdict { decision, margins: *margins, frozen, holdout }
+    Verdict { decision, margins: *margins, frozen, holdout, labels }
 }
 
 impl Examined {

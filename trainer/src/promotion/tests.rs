@@ -4,7 +4,7 @@ use cspine_domain::Class;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::{Basis, Check, Decision, Examined, Margins, Measured, Shares, Verdict, judge};
+use super::{Answers, Basis, Check, Decision, Examination, Examined, Margins, Measured, Shares, Verdict, judge};
 use crate::metrics::Answer;
 
 /// How often the champion is right, and how sure both models say they are.
@@ -53,11 +53,15 @@ fn changed(mut images: Vec<Examined>, mut change: impl FnMut(usize, &mut Examine
 }
 
 fn judged(frozen: &[Examined], holdout: &[Examined]) -> Verdict {
-    judge(frozen, holdout, &Margins::default())
+    judge(&answers(frozen, holdout), &Margins::default())
+}
+
+fn answers(frozen: &[Examined], holdout: &[Examined]) -> Answers {
+    Answers { frozen: frozen.to_vec(), holdout: holdout.to_vec(), validation: vec![] }
 }
 
 fn failed(verdict: &Verdict) -> Vec<&str> {
-    verdict.frozen.failed().chain(verdict.holdout.failed()).map(|check| check.name.as_str()).collect()
+    verdict.sets().into_iter().flat_map(Examination::failed).map(|check| check.name.as_str()).collect()
 }
 
 fn shares(check: &Check) -> &Shares {
@@ -86,7 +90,7 @@ fn a_challenger_that_answers_as_the_champion_does_passes() {
     assert_eq!(names[..5], expected);
     let rest = ["sensitivity at ed-1", "sensitivity at ed-2", "sensitivity at ed-3", "calibration", "collapse"];
     assert_eq!(names[5..], rest);
-    assert!(verdict.to_string().starts_with("Passed: all 20 checks held.\n"), "{verdict}");
+    assert!(verdict.to_string().starts_with("Passed: all 21 checks held.\n"), "{verdict}");
 }
 
 #[test]
@@ -262,6 +266,47 @@ fn a_site_of_few_images_says_that_it_is_too_small_to_tell() {
     assert!(!check(&judged(&with_site(5), &[])).held);
 }
 
+/// So many newly labelled images, of which a share has a label that is not what the film shows; both models see what it shows.
+fn labelled(rng: &mut StdRng, count: usize, flipped: f64) -> Vec<Examined> {
+    let image = |i: usize| {
+        let shows = Class::ALL[i % Class::COUNT];
+        let label = match shows {
+            _ if !rng.random_bool(flipped) => shows,
+            Class::Normal => Class::Fracture,
+            _ => Class::Normal,
+        };
+        Examined { label, site: None, patient: None, champion: right(shows), challenger: right(shows) }
+    };
+    (0..count).map(image).collect()
+}
+
+#[test]
+fn labels_that_cannot_be_learnt_are_refused_however_good_the_challenger_is_elsewhere() {
+    let mut rng = StdRng::seed_from_u64(21);
+    let mut verdict = |count, flipped| {
+        let validation = labelled(&mut rng, count, flipped);
+        judge(&Answers { validation, ..answers(&alike(21, ENOUGH), &[]) }, &Margins::default())
+    };
+    let wrong = verdict(130, 0.3);
+    assert_eq!((wrong.decision, failed(&wrong)), (Decision::Rejected, vec!["agreement with the labels"]), "{wrong}");
+    let reason = &wrong.reasons()[0];
+    assert!(reason.starts_with("new labels: agreement") && reason.contains("must reach 85.0 %"), "{reason}");
+    let mut refused =
+        |count, flipped| (0..100).filter(|_| verdict(count, flipped).decision == Decision::Rejected).count();
+    assert!(refused(130, 0.3) >= 95 && refused(60, 0.3) >= 70, "three in ten");
+    assert_eq!((refused(130, 0.05), refused(130, 0.1)), (0, 0), "people err");
+    assert_eq!(refused(3, 0.3), 0, "three images show nothing");
+}
+
+#[test]
+fn a_change_of_films_that_the_champion_cannot_read_is_no_fault_of_the_labels() {
+    let validation = changed(labelled(&mut StdRng::seed_from_u64(22), 130, 0.0), |i, image| {
+        image.champion = if i % 2 == 0 { None } else { wrong(image.label) };
+    });
+    let verdict = judge(&Answers { validation, ..answers(&alike(22, ENOUGH), &[]) }, &Margins::default());
+    assert_eq!(failed(&verdict), [""; 0], "{verdict}");
+}
+
 #[test]
 fn images_without_a_site_are_a_group_too() {
     let nowhere = changed(alike(17, ENOUGH), |i, image| {
@@ -308,7 +353,7 @@ fn a_seed_gives_one_verdict_on_any_number_of_threads() {
     let (frozen, holdout) = (set(&mut rng, ENOUGH, 0.03, 0.03), set(&mut rng, [120, 120], 0.03, 0.03));
     let with = |threads: usize, seed: u64| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| judge(&frozen, &holdout, &Margins { seed, rounds: 50, ..Margins::default() }))
+        pool.install(|| judge(&answers(&frozen, &holdout), &Margins { seed, rounds: 50, ..Margins::default() }))
     };
     assert_eq!(with(1, 5), with(3, 5));
     assert_ne!(with(1, 5).frozen.checks, with(1, 6).frozen.checks);
@@ -320,7 +365,7 @@ fn rejected(sets: u64, counts: [[usize; 2]; 2], lost: f64, gained: f64) -> f64 {
     let rejected = (0..sets).filter(|seed| {
         let mut rng = StdRng::seed_from_u64(1000 + seed);
         let [frozen, holdout] = counts.map(|counts| set(&mut rng, counts, lost, gained));
-        judge(&frozen, &holdout, &Margins { seed: *seed, ..margins }).decision == Decision::Rejected
+        judge(&answers(&frozen, &holdout), &Margins { seed: *seed, ..margins }).decision == Decision::Rejected
     });
     rejected.count() as f64 / sets as f64
 }

@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::check::{Basis, Calibrated, Check, Collapses, Measured, Share, Shares};
+use super::check::{Agreement, Basis, Calibrated, Check, Collapses, Measured, Share, Shares};
 use super::{Decision, Examination, Margins, Verdict};
 
 impl Display for Verdict {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let sets = [&self.frozen, &self.holdout];
+        let sets = self.sets();
         let failed: usize = sets.iter().map(|set| set.failed().count()).sum();
         let checks: usize = sets.iter().map(|set| set.checks.len()).sum();
         match self.decision {
@@ -46,6 +46,7 @@ impl Check {
             Measured::Shares(shares) => format!("{name}: {}.", shares.clauses(self.basis, margins)),
             Measured::Calibration(errors) => format!("{name}: {}.", errors.clauses(self.basis)),
             Measured::Collapse(collapses) => format!("{name}: {}.", collapses.clauses(self.basis)),
+            Measured::Agreement(agreement) => format!("{name}: {}.", agreement.clauses()),
         }
     }
 }
@@ -77,7 +78,9 @@ impl Shares {
                  p = {p:.4}, where {:.4} is the least allowed)",
                 1.0 - margins.confidence
             ),
-            Basis::Fall | Basis::Sound | Basis::Shown => format!("where {margin} is the least allowed"),
+            Basis::Fall | Basis::Sound | Basis::Shown | Basis::Agreement => {
+                format!("where {margin} is the least allowed")
+            }
         };
         format!("{figures}, {judged}")
     }
@@ -117,6 +120,21 @@ impl Collapses {
             None => challenger,
             Some(collapse) => format!("{challenger}; the champion has collapsed: {collapse}"),
         }
+    }
+}
+
+impl Agreement {
+    fn clauses(&self) -> String {
+        if self.challenger.of == 0 {
+            return "there is no answer to measure it by".to_owned();
+        }
+        format!(
+            "of new labels that nothing was learnt from the champion calls {} as they say, the challenger {}, where its \
+             interval must reach {:.1} %; wrong labels cannot be learnt",
+            share(&self.champion),
+            share(&self.challenger),
+            100.0 * self.least
+        )
     }
 }
 

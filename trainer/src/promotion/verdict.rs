@@ -19,6 +19,8 @@ pub struct Verdict {
     pub frozen: Examination,
     /// On the newest ones.
     pub holdout: Examination,
+    /// Of the new labels themselves, on those that nothing was learnt from.
+    pub labels: Examination,
 }
 
 /// What a verdict comes to.
@@ -36,7 +38,7 @@ pub enum Decision {
 /// The checks on a set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Examination {
-    /// `frozen set` or `holdout`.
+    /// `frozen set`, `holdout` or `new labels`.
     pub set: String,
     /// How many.
     pub images: usize,
@@ -44,7 +46,7 @@ pub struct Examination {
     pub injuries: usize,
     /// Of them without.
     pub normals: usize,
-    /// Whether it has enough of both.
+    /// Whether it has enough of both for what it is to show.
     pub sufficient: bool,
     /// Each check.
     pub checks: Vec<Check>,
@@ -56,7 +58,12 @@ impl Verdict {
         let of = |set: &Examination| -> Vec<String> {
             set.failed().map(|check| format!("{}: {}", set.set, check.sentence(&self.margins))).collect()
         };
-        [of(&self.frozen), of(&self.holdout)].concat()
+        self.sets().map(of).concat()
+    }
+
+    /// All that was examined.
+    pub fn sets(&self) -> [&Examination; 3] {
+        [&self.frozen, &self.holdout, &self.labels]
     }
 }
 
@@ -69,6 +76,15 @@ impl Examination {
     /// A holdout must where it has enough.
     pub(super) fn of_holdout(images: &[Examined], margins: &Margins) -> Examination {
         Examination::new("holdout", images, false, margins)
+    }
+
+    /// Labels must agree with one that learnt from others of them; how few they are is in the interval.
+    pub(super) fn of_labels<'a>(images: impl Iterator<Item = &'a Examined>, margins: &Margins) -> Examination {
+        let images: Vec<&Examined> = images.collect();
+        let checks = vec![Check::of_agreement(&images, margins.agreement)];
+        let injuries = images.iter().filter(|image| image.label.is_injury()).count();
+        let (images, normals) = (images.len(), images.len() - injuries);
+        Examination { set: "new labels".to_owned(), images, injuries, normals, sufficient: true, checks }
     }
 
     /// Checks that did not hold.

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::fit::epochs::News;
 use crate::metrics::Answer;
-use crate::promotion::{Examined, Margins, Verdict, judge};
+use crate::promotion::{Answers, Examined, Margins, Verdict, judge};
 use crate::tune::{Champion, LeftOut, Lesson, Lessons, Role, TuneArgs, Tuned, tune};
 
 /// What an attempt is made of.
@@ -39,10 +39,8 @@ pub struct Attempted {
     pub lessons: Vec<Lesson>,
     /// Images that were not.
     pub left_out: LeftOut,
-    /// Both networks' answers on the frozen set.
-    pub frozen: Vec<Examined>,
-    /// The same on the newest period's.
-    pub holdout: Vec<Examined>,
+    /// Both networks' answers.
+    pub answers: Answers,
     /// What follows.
     pub verdict: Verdict,
 }
@@ -102,14 +100,19 @@ impl Attempt {
         };
         let tuned = tune(&self.champion, &lessons, &self.tune, &self.folder, listen)?;
 
-        tell(Progress { stage: "measuring".into(), share: 0.85 })?;
         let models =
             [Classifier::new(&self.champion.checkpoint, self.champion.sha256)?, Classifier::load(&tuned.bytes)?];
-        let frozen = measure(&models, &lessons, Role::Frozen)?;
-        tell(Progress { stage: "measuring".into(), share: 0.95 })?;
-        let holdout = measure(&models, &lessons, Role::Holdout)?;
-        let verdict = judge(&frozen, &holdout, &self.margins);
-        Ok(Attempted { tuned, lessons: lessons.lessons, left_out: lessons.left_out, frozen, holdout, verdict })
+        let measure = |role, share| {
+            tell(Progress { stage: "measuring".into(), share })?;
+            measure(&models, &lessons, role)
+        };
+        let answers = Answers {
+            frozen: measure(Role::Frozen, 0.85)?,
+            holdout: measure(Role::Holdout, 0.95)?,
+            validation: measure(Role::NewValidation, 0.97)?,
+        };
+        let verdict = judge(&answers, &self.margins);
+        Ok(Attempted { tuned, lessons: lessons.lessons, left_out: lessons.left_out, answers, verdict })
     }
 }
 

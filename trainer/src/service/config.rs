@@ -61,6 +61,10 @@ pub struct RunArgs {
     /// By how much the expected calibration error may rise
     #[arg(long, env = "CSPINE_MARGIN_CALIBRATION", default_value_t = Margins::default().calibration)]
     pub margin_calibration: f64,
+    /// Share of new labels, on images that nothing was learnt from, that the challenger must agree with: labels that cannot be
+    /// learnt are wrong ones
+    #[arg(long, env = "CSPINE_LABEL_AGREEMENT", default_value_t = Margins::default().agreement)]
+    pub label_agreement: f64,
     /// Days back to which the newest period reaches
     #[arg(long, env = "CSPINE_HOLDOUT_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..))]
     pub holdout_days: u16,
@@ -119,6 +123,7 @@ impl RunArgs {
             class_recall: self.margin_class,
             site_sensitivity: self.margin_site,
             calibration: self.margin_calibration,
+            agreement: self.label_agreement,
             sufficient: self.sufficient,
             ..Margins::default()
         }

@@ -93,7 +93,7 @@ impl<'a> Report<'a> {
             left_out: &done.left_out,
             history: &done.tuned.history,
             verdict: &done.verdict,
-            sets: [("the frozen set", &done.frozen), ("the newest period", &done.holdout)]
+            sets: [("the frozen set", &done.answers.frozen), ("the newest period", &done.answers.holdout)]
                 .into_iter()
                 .filter(|(_, examined)| !examined.is_empty())
                 .map(|(name, examined)| Set {
@@ -126,7 +126,7 @@ fn page(report: &Report<'_>, provenance: &Provenance) -> String {
     page.warning(provenance.caution());
     let verdict = report.verdict.to_string();
     page.paragraph(verdict.lines().next().unwrap_or_default());
-    for examination in [&report.verdict.frozen, &report.verdict.holdout] {
+    for examination in report.verdict.sets() {
         checks(&mut page, examination, report.verdict);
     }
     for set in &report.sets {
