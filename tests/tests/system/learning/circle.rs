@@ -78,7 +78,7 @@ impl Circle {
         let log = std::fs::File::create(self.site.folder.path().join("trainer.log")).expect("a log");
         let numbers = [labels, labels / 10, shadow_images].map(|number| number.to_string());
         let run = self
-            .trainer(&["run", "--admin-addr", "127.0.0.1:0", "--poll", "200ms", "--threads", "1"])
+            .trainer(&["run", "--admin-addr", "127.0.0.1:0", "--poll", "200ms"])
             .args(["--train-labels", &numbers[0], "--train-labels-each", &numbers[1]])
             .args(["--shadow-share", "1", "--shadow-images", &numbers[2], "--work-dir"])
             .arg(self.site.folder.path().join("work"))

@@ -32,6 +32,8 @@ const LIVE: Films<'static> = Films { name: "live", seed: "41", preset: "shift-b"
 /// Films one after another, for how long each takes.
 const TIMED: Films<'static> = Films { name: "timed", seed: "51", preset: "shift-b", size: "448", counts: [20, 20, 60] };
 
+/// It steps back behind the worker, which has one of them.
+const BOTH_CORES: [&str; 2] = ["--threads", "2"];
 const PATIENCE: Duration = Duration::from_secs(2400);
 
 #[tokio::test]
@@ -50,7 +52,7 @@ async fn in_full_four_hundred_labels_teach_shift_b_and_nothing_is_forgotten() {
     circle.answered(&labelled).await;
     let alone = p95(&circle, "alone").await;
     circle.label(&labelled, |_, film| film.class.clone());
-    let trainer = circle.start_trainer(400, 60, &[]);
+    let trainer = circle.start_trainer(400, 60, &BOTH_CORES);
     circle.run_in(RunState::Running).await;
     let beside = p95(&circle, "beside").await;
     circle.run_in(RunState::Running).await; // it outlasted what was timed beside it
@@ -106,7 +108,7 @@ async fn in_full_a_challenger_of_labels_three_in_ten_of_which_are_flipped_is_rej
             (false, class) => class.into(),
         }
     });
-    let trainer = circle.start_trainer(400, 60, &[]);
+    let trainer = circle.start_trainer(400, 60, &BOTH_CORES);
     let run = circle.run_in(RunState::Rejected).await;
     told(&circle, &run).await;
     let serving = circle.db.store.serving().await.expect("what serves");

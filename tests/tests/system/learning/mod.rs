@@ -32,7 +32,7 @@ async fn a_network_learns_from_labels_is_tried_promoted_and_taken_back_while_ima
     circle.label(&first, |_, film| film.class.clone());
     let lenient = ["--margin", "1", "--margin-class", "1", "--margin-site", "1", "--margin-calibration", "1"];
     let quick = ["--nice", "0", "--tune-epochs", "1", "--shadow-agreement", "0.01", "--shadow-flag-rate", "1"];
-    let trainer = circle.start_trainer(18, 6, &[lenient, quick].concat());
+    let trainer = circle.start_trainer(18, 6, &[&["--threads", "1"][..], &lenient, &quick].concat());
     let challenger = circle.run_in(RunState::Shadowing).await.challenger.expect("a challenger").to_string();
 
     let places = places(&circle).await;

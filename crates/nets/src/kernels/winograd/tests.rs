@@ -1,0 +1,75 @@
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::super::conv::{Extent, Packed, Sums, Window, forward, input_gradient, weight_gradient};
+use super::{COARSE, serves};
+
+/// A convolution and its gradients by their definition, in f64.
+struct Defined {
+    y: Vec<f64>,
+    dx: Vec<f64>,
+    dw: Vec<f64>,
+}
+
+fn defined(x: (&[f32], Extent), w: &[f32], dy: (&[f32], Extent), padding: usize) -> Defined {
+    let ((x, extent), (dy, out)) = (x, dy);
+    let mut all = Defined { y: vec![0.0; dy.len()], dx: vec![0.0; x.len()], dw: vec![0.0; w.len()] };
+    for image in 0..out.images {
+        for (row, column) in (0..out.height).flat_map(|row| (0..out.width).map(move |column| (row, column))) {
+            let to = out.pixel(image, row, column).unwrap();
+            for tap in 0..9 {
+                let place = [row + tap / 3, column + tap % 3].map(|at| at.wrapping_sub(padding));
+                let Some(at) = extent.pixel(image, place[0], place[1]) else { continue };
+                for (o, i) in (0..out.channels).flat_map(|o| (0..extent.channels).map(move |i| (o, i))) {
+                    let (weight, dy) = ((o * extent.channels + i) * 9 + tap, f64::from(dy[to + o]));
+                    all.y[to + o] += f64::from(x[at + i]) * f64::from(w[weight]);
+                    all.dx[at + i] += dy * f64::from(w[weight]);
+                    all.dw[weight] += f64::from(x[at + i]) * dy;
+                }
+            }
+        }
+    }
+    all
+}
+
+fn near(found: &[f32], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len());
+    let most = expected.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+    let apart = found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+    assert!(apart < 2e-5 * most, "{apart} of {most}");
+}
+
+#[test]
+fn it_is_the_convolution_and_its_gradients_with_tiles_that_reach_over_every_edge() {
+    let mut rng = StdRng::seed_from_u64(5);
+    let mut draw = |count: usize| -> Vec<f32> { (0..count).map(|_| rng.random_range(-1.0..1.0)).collect() };
+    for (height, width, ins, outs, padding, images) in
+        [(18, 17, 16, 32, 1, 3), (13, 13, 32, 16, 0, 5), (9, 30, 16, 48, 2, 3), (28, 27, 48, 16, 1, 1)]
+    {
+        let extent = Extent { images, height, width, channels: ins };
+        let window = Window { kernel: 3, stride: 1, padding };
+        let out = window.output(extent, outs);
+        assert!(serves(COARSE, extent, window, outs));
+        let (x, w, dy) = (draw(extent.len()), draw(outs * ins * 9), draw(out.len()));
+        let expected = defined((&x, extent), &w, (&dy, out), padding);
+        let dims = [outs, ins, 3];
+        near(&forward(&x, extent, &Packed::forward(&w, dims), window, false, Sums::Tiled).0, &expected.y);
+        let turned = Packed::input_gradient(&w, dims, window);
+        near(&input_gradient(&dy, None, extent, &turned, window, outs), &expected.dx);
+        near(&weight_gradient(&x, extent, &dy, window, outs), &expected.dw);
+    }
+}
+
+#[test]
+fn bias_is_added_before_what_is_negative_is_clipped_and_a_mask_takes_gradients_out() {
+    let extent = Extent { images: 1, height: 28, width: 28, channels: 16 };
+    let window = Window { kernel: 3, stride: 1, padding: 1 };
+    assert!(serves(COARSE, extent, window, 16));
+    let weights = Packed::forward(&vec![0.0; 16 * 16 * 9], [16, 16, 3]);
+    let bias: Vec<f32> = (0..16).map(|o| if o % 2 == 0 { -1.5 } else { o as f32 }).collect();
+    let (y, _) = forward(&vec![1.0; extent.len()], extent, &weights.with_bias(&bias), window, true, Sums::Tiled);
+    assert!(y.chunks(16).all(|pixel| pixel.iter().enumerate().all(|(o, y)| *y == bias[o].max(0.0))));
+    let turned = Packed::input_gradient(&vec![1.0; 16 * 16 * 9], [16, 16, 3], window);
+    let masked = input_gradient(&vec![1.0; extent.len()], Some(&vec![0.0; extent.len()]), extent, &turned, window, 16);
+    assert!(masked.iter().all(|dx| *dx == 0.0));
+}
