@@ -20,7 +20,7 @@ pub struct Objects {
     root: Option<PathBuf>,
 }
 
-/// Why an object could not be read. No text has its key, which a site may have made from a name.
+/// Why an object could not be read, or written. No text has its key, which a site may have made from a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ObjectError {
     /// It is not there, or cannot be read while the store itself can.
@@ -125,10 +125,10 @@ impl Objects {
     /// Writes an object so that it is durable once this returns: on files by write, fsync, rename and fsync of the folder.
     ///
     /// # Errors
-    /// It is not.
-    pub async fn put(&self, key: &ObjectKey, bytes: Vec<u8>) -> anyhow::Result<()> {
-        let path = Path::parse(key.as_str())?;
-        self.store.put(&path, PutPayload::from(bytes)).await.context("writing to the object store")?;
+    /// [`ObjectError::Away`]: what a store does not take is never the object's matter.
+    pub async fn put(&self, key: &ObjectKey, bytes: Vec<u8>) -> Result<(), ObjectError> {
+        let written = self.store.put(&path(key)?, PutPayload::from(bytes)).await;
+        written.map_err(|error| ObjectError::Away(format!("not written ({})", kind(&error))))?;
         Ok(())
     }
 }
@@ -144,7 +144,7 @@ fn kind(error: &Error) -> &'static str {
         Error::NotFound { .. } => "not found",
         Error::PermissionDenied { .. } => "permission denied",
         Error::Unauthenticated { .. } => "not authenticated",
-        _ => "cannot be read",
+        _ => "refused",
     }
 }
 

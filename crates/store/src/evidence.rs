@@ -1,19 +1,16 @@
 //! What every run leaves behind: a chain in which no link can be changed or left out unseen.
 //!
-//! What a chain cannot show by itself is that its end was cut off: the trainer keeps each link's hash in the object store too.
+//! A link is added in the transaction that ends its run, under the lease. What a chain cannot show by itself is that its
+//! end was cut off: the trainer keeps each link's hash in the object store too.
 
 use cspine_domain::Sha256;
 use serde_json::Value;
-use sqlx::FromRow;
-use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, Row as _};
 use time::OffsetDateTime;
 
 use crate::columns::parsed;
 use crate::{Store, StoreError};
-
-/// What the first link names as the one before it.
-const NONE_BEFORE: Sha256 = Sha256([0; 32]);
 
 /// A row of `evidence`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,68 +32,71 @@ pub struct Link {
 }
 
 impl Link {
+    /// What the first link names as the one before it.
+    pub const NONE_BEFORE: Sha256 = Sha256([0; 32]);
+
     /// The hash it ought to have.
     fn expected_hash(&self) -> Sha256 {
         let Self { run, kind, content, previous_hash, recorded_at, .. } = self;
         let microseconds = recorded_at.unix_timestamp_nanos() / 1000;
         Sha256::of(format!("{previous_hash}\n{run}\n{microseconds}\n{kind}\n{content}\n").as_bytes())
     }
+}
 
-    fn says(&self, run: i64, kind: &str, content: &str) -> bool {
-        (self.run, self.kind.as_str(), self.content.as_str()) == (run, kind, content)
-    }
+/// Adds a link to the end of the chain, within the transaction of whoever holds the lease: so one after another.
+pub(crate) async fn add_link(
+    tx: &mut PgConnection,
+    run: i64,
+    kind: &str,
+    content: &Value,
+) -> Result<Link, sqlx::Error> {
+    let last: Option<String> =
+        sqlx::query_scalar("select hash from evidence order by id desc limit 1").fetch_optional(&mut *tx).await?;
+    let mut link = Link {
+        id: 0,
+        run,
+        kind: kind.to_owned(),
+        content: content.to_string(),
+        previous_hash: match last {
+            Some(hash) => hash.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+            None => Link::NONE_BEFORE,
+        },
+        hash: Link::NONE_BEFORE,
+        recorded_at: sqlx::query_scalar("select clock_timestamp()").fetch_one(&mut *tx).await?,
+    };
+    link.hash = link.expected_hash();
+    link.id = sqlx::query_scalar(
+        "insert into evidence (run_id, kind, content, previous_hash, hash, recorded_at)
+         values ($1, $2, $3::json, $4, $5, $6) returning id",
+    )
+    .bind(link.run)
+    .bind(&link.kind)
+    .bind(&link.content)
+    .bind(link.previous_hash.to_string())
+    .bind(link.hash.to_string())
+    .bind(link.recorded_at)
+    .fetch_one(tx)
+    .await?;
+    Ok(link)
 }
 
 impl Store {
-    /// Adds a link to the end of the chain; its hash. What the end says already is not said again: whoever was killed
-    /// before he heard of his link may add it once more.
-    pub async fn add_evidence(&self, run: i64, kind: &str, content: &Value) -> Result<Sha256, StoreError> {
-        let mut tx = self.pool.begin().await?;
-        // one after another: each must see the last link
-        sqlx::query("select pg_advisory_xact_lock(hashtextextended('cspine evidence', 0))").execute(&mut *tx).await?;
-        let last: Option<Link> =
-            sqlx::query_as("select *, content::text as content_text from evidence order by id desc limit 1")
-                .fetch_optional(&mut *tx)
-                .await?;
-        if let Some(last) = last.as_ref().filter(|last| last.says(run, kind, &content.to_string())) {
-            return Ok(last.hash);
-        }
-        let mut link = Link {
-            id: 0,
-            run,
-            kind: kind.to_owned(),
-            content: content.to_string(),
-            previous_hash: last.map_or(NONE_BEFORE, |last| last.hash),
-            hash: NONE_BEFORE,
-            recorded_at: sqlx::query_scalar("select clock_timestamp()").fetch_one(&mut *tx).await?,
-        };
-        link.hash = link.expected_hash();
-        sqlx::query(
-            "insert into evidence (run_id, kind, content, previous_hash, hash, recorded_at)
-             values ($1, $2, $3::json, $4, $5, $6)",
-        )
-        .bind(link.run)
-        .bind(&link.kind)
-        .bind(&link.content)
-        .bind(link.previous_hash.to_string())
-        .bind(link.hash.to_string())
-        .bind(link.recorded_at)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(link.hash)
-    }
-
     /// The whole chain, first link first.
     pub async fn evidence(&self) -> Result<Vec<Link>, StoreError> {
         let rows = sqlx::query_as("select *, content::text as content_text from evidence order by id");
         Ok(rows.fetch_all(&self.pool).await?)
     }
+
+    /// Its last link.
+    pub async fn last_evidence(&self) -> Result<Option<Link>, StoreError> {
+        let row = sqlx::query_as("select *, content::text as content_text from evidence order by id desc limit 1");
+        Ok(row.fetch_optional(&self.pool).await?)
+    }
 }
 
 /// The first link that is not what was recorded, or that does not follow the one before it; none in a whole chain.
 pub fn broken_link(links: &[Link]) -> Option<i64> {
-    let mut previous = NONE_BEFORE;
+    let mut previous = Link::NONE_BEFORE;
     for link in links {
         if link.previous_hash != previous || link.hash != link.expected_hash() {
             return Some(link.id);

@@ -44,5 +44,5 @@ pub use reviews::{LabelTally, LabelledImage, LearningSet, NewLabels, NewReview};
 pub use serving::{ModelChange, Move, Moved, Served, Serving, ServingHints};
 pub use shadow::ShadowTally;
 pub use study::{StateChange, StateChanged, StudyState, UnknownStudyState};
-pub use training::{Fence, Run, RunCause, RunEnd, RunState};
+pub use training::{Fence, NewRun, Run, RunCause, RunEnd, RunState, Standing};
 pub use worklist::{ImageFinding, StudyImage, WorklistRow};

@@ -9,8 +9,9 @@ use sqlx::{FromRow, PgConnection, Row as _};
 use time::OffsetDateTime;
 
 use crate::columns::{interval, parsed, parsed_option};
+use crate::evidence::{Link, add_link};
 use crate::words::words;
-use crate::{Store, StoreError};
+use crate::{Serving, Store, StoreError};
 
 /// The longest line of a run's log.
 const LINE_CHARS_MAX: usize = 4096;
@@ -67,6 +68,12 @@ pub struct Run {
     pub champion: Sha256,
     /// The last review that it has seen.
     pub reviews_through: i64,
+    /// All that its result depends on beside its images.
+    pub settings: Value,
+    /// How often it was taken over without coming any further.
+    pub take_overs: i32,
+    /// Who wants it, or its challenger's trial, to end, and why.
+    pub cancelled: Option<(String, String)>,
     /// What it is at, in words.
     pub stage: String,
     /// How far it is in that, 0 to 1.
@@ -85,6 +92,42 @@ pub struct Run {
     pub ended_at: Option<OffsetDateTime>,
 }
 
+impl Run {
+    /// Whether its champion is the one that serves.
+    pub fn is_against(&self, serving: &Serving) -> bool {
+        serving.champion.as_ref().is_some_and(|champion| champion.sha256 == self.champion)
+    }
+}
+
+/// A run that is to begin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRun {
+    /// Why.
+    pub cause: RunCause,
+    /// What it learns on from, and measures against.
+    pub champion: Sha256,
+    /// The last review that it sees.
+    pub reviews_through: i64,
+    /// All that its result depends on beside its images: who takes it over goes by them.
+    pub settings: Value,
+}
+
+/// What a write for a run has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is written.
+    Held,
+    /// Nothing is written: the lease is lost, or the run is somebody else's.
+    Lost,
+    /// It is written, and a person wants the run to end.
+    Cancelled {
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
+}
+
 /// How a run ends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunEnd {
@@ -98,6 +141,8 @@ pub struct RunEnd {
     pub outcome: String,
     /// Where its report lies in the object store.
     pub report_key: Option<String>,
+    /// What its link in the chain of evidence says.
+    pub evidence: Value,
 }
 
 impl Store {
@@ -135,31 +180,30 @@ impl Store {
         Ok(())
     }
 
-    /// Puts a run on record. None: the lease is lost.
+    /// Puts a run on record; it answers whatever requests there are. None: the lease is lost.
     ///
     /// # Errors
     /// The constraint `one_run_at_a_time`, while there is one to take over; else what the database says.
-    pub async fn begin_run(
-        &self,
-        fence: Fence,
-        cause: RunCause,
-        champion: Sha256,
-        reviews_through: i64,
-    ) -> Result<Option<Run>, StoreError> {
+    pub async fn begin_run(&self, fence: Fence, new: &NewRun) -> Result<Option<Run>, StoreError> {
         let mut tx = self.pool.begin().await?;
         if !holds_lease(&mut tx, fence).await? {
             return Ok(None);
         }
-        let run = sqlx::query_as(
-            "insert into training_runs (cause, lease_epoch, champion_sha256, reviews_through)
-             values ($1, $2, $3, $4) returning *",
+        let run: Run = sqlx::query_as(
+            "insert into training_runs (cause, lease_epoch, champion_sha256, reviews_through, settings)
+             values ($1, $2, $3, $4, $5) returning *",
         )
-        .bind(cause.as_str())
+        .bind(new.cause.as_str())
         .bind(fence.epoch)
-        .bind(champion.to_string())
-        .bind(reviews_through)
+        .bind(new.champion.to_string())
+        .bind(new.reviews_through)
+        .bind(&new.settings)
         .fetch_one(&mut *tx)
         .await?;
+        sqlx::query("update training_requests set taken_at = now(), run_id = $1 where taken_at is null")
+            .bind(run.id)
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
         Ok(Some(run))
     }
@@ -171,32 +215,47 @@ impl Store {
         if !holds_lease(&mut tx, fence).await? {
             return Ok(None);
         }
-        let run = sqlx::query_as("update training_runs set lease_epoch = $1 where state = 'running' returning *")
-            .bind(fence.epoch)
-            .fetch_optional(&mut *tx)
-            .await?;
+        let run = sqlx::query_as(
+            "update training_runs set lease_epoch = $1, take_overs = take_overs + 1 where state = 'running' returning *",
+        )
+        .bind(fence.epoch)
+        .fetch_optional(&mut *tx)
+        .await?;
         tx.commit().await?;
         Ok(run)
     }
 
-    /// Writes what a run is at and how far. False: the lease is lost, or the run is somebody else's.
-    pub async fn run_progress(&self, fence: Fence, run: i64, stage: &str, progress: f32) -> Result<bool, StoreError> {
+    /// Writes what a run is at and how far; new ground makes up for earlier take-overs.
+    pub async fn run_progress(
+        &self,
+        fence: Fence,
+        run: i64,
+        stage: &str,
+        progress: f32,
+    ) -> Result<Standing, StoreError> {
         let mut tx = self.pool.begin().await?;
         if !holds_lease(&mut tx, fence).await? {
-            return Ok(false);
+            return Ok(Standing::Lost);
         }
-        let written = sqlx::query(
-            "update training_runs set stage = $3, progress = $4
-              where id = $1 and lease_epoch = $2 and state = 'running'",
+        let row = sqlx::query(
+            "update training_runs
+                set stage = $3, progress = $4, furthest = greatest(furthest, $4),
+                    take_overs = case when $4 > furthest then 0 else take_overs end
+              where id = $1 and lease_epoch = $2 and state = 'running'
+              returning cancelled_by, cancel_why",
         )
         .bind(run)
         .bind(fence.epoch)
         .bind(stage)
         .bind(progress)
-        .execute(&mut *tx)
+        .fetch_optional(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok(written.rows_affected() == 1)
+        let Some(row) = row else { return Ok(Standing::Lost) };
+        Ok(match cancelled(&row)? {
+            Some((by, why)) => Standing::Cancelled { by, why },
+            None => Standing::Held,
+        })
     }
 
     /// Adds a line to a run's log. No lease is asked for: what a trainer saw that lost it is worth knowing.
@@ -216,15 +275,21 @@ impl Store {
         Ok(lines.fetch_all(&self.pool).await?)
     }
 
-    /// Ends a run. False: the lease is lost, or the run is somebody else's.
-    ///
-    /// # Errors
-    /// The constraint `one_challenger_at_a_time`, while an earlier run's challenger is tried or waits; else what the
-    /// database says.
-    pub async fn end_run(&self, fence: Fence, run: i64, end: &RunEnd) -> Result<bool, StoreError> {
+    /// Ends a run, and adds its link to the chain of evidence. A challenger that is to be tried takes the place of an
+    /// earlier one, whose run is withdrawn. The link; none: the lease is lost, or the run is somebody else's.
+    pub async fn end_run(&self, fence: Fence, run: i64, end: &RunEnd) -> Result<Option<Link>, StoreError> {
         let mut tx = self.pool.begin().await?;
         if !holds_lease(&mut tx, fence).await? {
-            return Ok(false);
+            return Ok(None);
+        }
+        if end.state == RunState::Shadowing {
+            sqlx::query(
+                "update training_runs set state = 'withdrawn', outcome = 'run ' || $1::bigint || ' has a newer challenger'
+                  where state in ('shadowing', 'waiting')",
+            )
+            .bind(run)
+            .execute(&mut *tx)
+            .await?;
         }
         let ended = sqlx::query(
             "update training_runs
@@ -240,18 +305,28 @@ impl Store {
         .bind(&end.report_key)
         .execute(&mut *tx)
         .await?;
+        if ended.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let link = add_link(&mut tx, run, "run", &end.evidence).await?;
         tx.commit().await?;
-        Ok(ended.rows_affected() == 1)
+        Ok(Some(link))
     }
 
-    /// Moves a run that has ended on: shadowing, waiting, promoted or withdrawn. False: it was in none of these states.
+    /// Moves a run that has ended on: shadowing, waiting, promoted or withdrawn. False: the lease is lost, or the run was in
+    /// none of these states.
     pub async fn settle_run(
         &self,
+        fence: Fence,
         run: i64,
         from: &[RunState],
         to: RunState,
         outcome: &str,
     ) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        if !holds_lease(&mut tx, fence).await? {
+            return Ok(false);
+        }
         let from: Vec<&str> = from.iter().map(|state| state.as_str()).collect();
         let settled =
             sqlx::query("update training_runs set state = $3, outcome = $4 where id = $1 and state = any($2)")
@@ -259,15 +334,36 @@ impl Store {
                 .bind(from)
                 .bind(to.as_str())
                 .bind(outcome)
-                .execute(&self.pool)
+                .execute(&mut *tx)
                 .await?;
+        tx.commit().await?;
         Ok(settled.rows_affected() == 1)
+    }
+
+    /// Asks the trainer to end a run, or its challenger's trial. False: there is neither.
+    pub async fn cancel_run(&self, run: i64, by: &str, why: &str) -> Result<bool, StoreError> {
+        let asked = sqlx::query(
+            "update training_runs set cancelled_by = $2, cancel_why = $3
+              where id = $1 and state in ('running', 'shadowing', 'waiting')",
+        )
+        .bind(run)
+        .bind(by)
+        .bind(why)
+        .execute(&self.pool)
+        .await?;
+        Ok(asked.rows_affected() == 1)
     }
 
     /// The latest runs, latest first.
     pub async fn runs(&self, limit: u32) -> Result<Vec<Run>, StoreError> {
         let rows = sqlx::query_as("select * from training_runs order by id desc limit $1").bind(i64::from(limit));
         Ok(rows.fetch_all(&self.pool).await?)
+    }
+
+    /// The run whose challenger is tried or waits.
+    pub async fn run_on_trial(&self) -> Result<Option<Run>, StoreError> {
+        let row = sqlx::query_as("select * from training_runs where state in ('shadowing', 'waiting')");
+        Ok(row.fetch_optional(&self.pool).await?)
     }
 
     /// One run.
@@ -296,10 +392,19 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a run is asked for; every request that is there is answered by one run.
-    pub async fn take_request(&self) -> Result<bool, StoreError> {
-        let taken = sqlx::query("update training_requests set taken_at = now() where taken_at is null");
-        Ok(taken.execute(&self.pool).await?.rows_affected() > 0)
+    /// Whether a run is asked for that none has answered yet.
+    pub async fn run_requested(&self) -> Result<bool, StoreError> {
+        let asked = sqlx::query_scalar("select exists (select from training_requests where taken_at is null)");
+        Ok(asked.fetch_one(&self.pool).await?)
+    }
+
+    /// Answers the requests that there are without a run: why there is none.
+    pub async fn refuse_requests(&self, why: &str) -> Result<(), StoreError> {
+        sqlx::query("update training_requests set taken_at = now(), refused = $1 where taken_at is null")
+            .bind(why)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 
     /// The last review that the latest run has seen which did not fail; 0 when there is none.
@@ -322,6 +427,13 @@ pub(crate) async fn holds_lease(tx: &mut PgConnection, fence: Fence) -> Result<b
     Ok(row.is_some())
 }
 
+/// Who wants a run to end, and why.
+fn cancelled(row: &PgRow) -> Result<Option<(String, String)>, sqlx::Error> {
+    let by: Option<String> = row.try_get("cancelled_by")?;
+    let why: Option<String> = row.try_get("cancel_why")?;
+    Ok(by.zip(why))
+}
+
 impl FromRow<'_, PgRow> for Run {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
@@ -330,6 +442,9 @@ impl FromRow<'_, PgRow> for Run {
             cause: parsed(row, "cause")?,
             champion: parsed(row, "champion_sha256")?,
             reviews_through: row.try_get("reviews_through")?,
+            settings: row.try_get("settings")?,
+            take_overs: row.try_get("take_overs")?,
+            cancelled: cancelled(row)?,
             stage: row.try_get("stage")?,
             progress: row.try_get("progress")?,
             challenger: parsed_option(row, "challenger_sha256")?,

@@ -12,6 +12,10 @@ async fn shadow(store: &Store, image: u32, model: &[u8], answer: Answer) {
     store.record_finding(&shadow).await.unwrap();
 }
 
+async fn tally(store: &Store, champion: &[u8]) -> ShadowTally {
+    store.shadow_tally(Sha256::of(b"challenger"), Sha256::of(champion)).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_shadow_is_compared_where_both_answered_and_agrees_where_it_flags_alike() {
     let db = Database::create().await;
@@ -28,22 +32,33 @@ async fn a_shadow_is_compared_where_both_answered_and_agrees_where_it_flags_alik
         (COLOUR, other_reason),
         (COLOUR, FRACTURE),
         (NORMAL, COLOUR),
+        (FRACTURE, COLOUR), // nor flagged
     ];
     for (image, (primary, challenger)) in (1..).zip(pairs) {
         record(&db.store, arrival(image, image), primary).await;
         shadow(&db.store, image, b"challenger", challenger).await;
     }
-    let tally = db.store.shadow_tally(Sha256::of(b"challenger")).await.unwrap();
-    let expected =
-        ShadowTally { images: 9, both_answered: 6, agree: 4, same_verdict: 2, flagged_primary: 3, flagged_shadow: 3 };
-    assert_eq!(tally, expected);
+    let expected = ShadowTally {
+        images: 10,
+        answered_primary: 8,
+        lost_answers: 2,
+        flagged_primary: 4,
+        kept_flags: 2,
+        both_answered: 6,
+        agree: 4,
+        same_verdict: 2,
+        flagged_primary_of_both: 3,
+        flagged_shadow_of_both: 3,
+    };
+    assert_eq!(tally(&db.store, b"model").await, expected);
+    assert_eq!(tally(&db.store, b"another champion").await, ShadowTally::default());
 }
 
 #[tokio::test]
 async fn only_the_shadows_own_answers_beside_primary_ones_count() {
     let db = Database::create().await;
     let challenger = Sha256::of(b"challenger");
-    assert_eq!(db.store.shadow_tally(challenger).await.unwrap(), ShadowTally::default());
+    assert_eq!(tally(&db.store, b"model").await, ShadowTally::default());
     // without a primary answer yet
     shadow(&db.store, 1, b"challenger", NORMAL).await;
     // of another challenger
@@ -54,8 +69,8 @@ async fn only_the_shadows_own_answers_beside_primary_ones_count() {
     db.store.record_finding(&rescore).await.unwrap();
     let primary = NewFinding { model: challenger, ..finding(arrival(3, 3), FRACTURE) };
     db.store.record_finding(&primary).await.unwrap();
-    assert_eq!(db.store.shadow_tally(challenger).await.unwrap(), ShadowTally::default());
+    assert_eq!(tally(&db.store, b"model").await, ShadowTally::default());
     record(&db.store, arrival(1, 1), NORMAL).await;
-    let tally = db.store.shadow_tally(challenger).await.unwrap();
+    let tally = tally(&db.store, b"model").await;
     assert_eq!((tally.images, tally.agree), (1, 1));
 }

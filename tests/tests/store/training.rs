@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cspine_domain::Sha256;
-use cspine_store::{Fence, Run, RunCause, RunEnd, RunState, Store};
+use cspine_store::{Fence, NewRun, Run, RunCause, RunEnd, RunState, Standing, Store};
 use cspine_tests::database::Database;
 use serde_json::json;
 
@@ -16,13 +16,27 @@ async fn lease(store: &Store, holder: &str) -> Fence {
 }
 
 async fn begin(store: &Store, fence: Fence, reviews_through: i64) -> Run {
-    let champion = registered(store, "champion").await;
-    let begun = store.begin_run(fence, RunCause::Labels, champion, reviews_through).await.unwrap();
-    begun.expect("the lease is held")
+    let new = new_run(registered(store, "champion").await, reviews_through);
+    store.begin_run(fence, &new).await.unwrap().expect("the lease is held")
+}
+
+fn new_run(champion: Sha256, reviews_through: i64) -> NewRun {
+    NewRun { cause: RunCause::Labels, champion, reviews_through, settings: json!({"rate": 0.0005}) }
 }
 
 fn end(state: RunState) -> RunEnd {
-    RunEnd { state, challenger: None, verdict: None, outcome: "as it happened".into(), report_key: None }
+    RunEnd {
+        state,
+        challenger: None,
+        verdict: None,
+        outcome: "as it happened".into(),
+        report_key: None,
+        evidence: json!({"state": state.as_str()}),
+    }
+}
+
+async fn ends(store: &Store, fence: Fence, run: i64, end: &RunEnd) -> bool {
+    store.end_run(fence, run, end).await.unwrap().is_some()
 }
 
 /// An end whose challenger passed the gate.
@@ -82,16 +96,19 @@ async fn a_run_is_a_row_from_its_beginning_to_its_end() {
         (RunState::Running, RunCause::Labels, Sha256::of(b"champion"))
     );
     assert_eq!((begun.reviews_through, begun.progress, begun.ended_at), (40, 0.0, None));
+    assert_eq!((&begun.settings, begun.take_overs, &begun.cancelled), (&json!({"rate": 0.0005}), 0, &None));
     assert_eq!(db.store.last_reviews_through().await.unwrap(), 40);
 
-    assert!(db.store.run_progress(fence, begun.id, "epoch 2 of 8", 0.25).await.unwrap());
+    assert_eq!(db.store.run_progress(fence, begun.id, "epoch 2 of 8", 0.25).await.unwrap(), Standing::Held);
     db.store.run_log(begun.id, "400 images").await.unwrap();
     db.store.run_log(begun.id, "loss 0.5\0").await.unwrap();
     let lines = db.store.run_lines(begun.id).await.unwrap();
     assert_eq!(lines.iter().map(|(_, line)| line.as_str()).collect::<Vec<_>>(), ["400 images", "loss 0.5\u{fffd}"]);
 
     let measured = RunEnd { report_key: Some("reports/1.html".into()), ..shadowing(&db.store).await };
-    assert!(db.store.end_run(fence, begun.id, &measured).await.unwrap());
+    let link = db.store.end_run(fence, begun.id, &measured).await.unwrap().expect("it ends");
+    assert_eq!(db.store.last_evidence().await.unwrap(), Some(link.clone()));
+    assert_eq!((link.run, link.content.as_str()), (begun.id, r#"{"state":"shadowing"}"#));
     let ended = db.store.run(begun.id).await.unwrap().unwrap();
     assert_eq!((ended.stage.as_str(), ended.progress), ("epoch 2 of 8", 0.25));
     assert_eq!(
@@ -100,31 +117,87 @@ async fn a_run_is_a_row_from_its_beginning_to_its_end() {
     );
     assert_eq!((ended.outcome.as_deref(), &ended.report_key), (Some("as it happened"), &measured.report_key));
     assert!(ended.ended_at.unwrap() >= ended.started_at);
-    assert!(!db.store.run_progress(fence, begun.id, "again", 0.0).await.unwrap(), "it has ended");
-    assert!(!db.store.end_run(fence, begun.id, &end(RunState::Failed)).await.unwrap(), "once");
+    let again = db.store.run_progress(fence, begun.id, "again", 0.0).await.unwrap();
+    assert_eq!(again, Standing::Lost, "it has ended");
+    assert!(!ends(&db.store, fence, begun.id, &end(RunState::Failed)).await, "once");
+    assert_eq!(db.store.evidence().await.unwrap(), [link]);
     assert_eq!(db.store.runs(10).await.unwrap(), [ended]);
     assert_eq!(db.store.run(begun.id + 1).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn a_challenger_goes_on_from_state_to_state_and_two_cannot() {
+async fn a_challenger_goes_on_from_state_to_state() {
     let db = Database::create().await;
     let fence = lease(&db.store, "trainer-1").await;
-    let first = begin(&db.store, fence, 1).await.id;
-    let passed = shadowing(&db.store).await;
-    assert!(db.store.end_run(fence, first, &passed).await.unwrap());
+    let run = begin(&db.store, fence, 1).await.id;
+    assert!(ends(&db.store, fence, run, &shadowing(&db.store).await).await);
+    assert_eq!(db.store.run_on_trial().await.unwrap().unwrap().id, run);
 
-    let second = begin(&db.store, fence, 2).await.id;
-    let refused = db.store.end_run(fence, second, &passed).await.unwrap_err();
-    assert!(refused.to_string().contains("one_challenger_at_a_time"), "{refused}");
-    let settle = async |from: &[RunState], to| db.store.settle_run(first, from, to, "a person said so").await.unwrap();
+    let settle = async |from: &[RunState], to| db.store.settle_run(fence, run, from, to, "so it is").await.unwrap();
     assert!(settle(&[RunState::Shadowing], RunState::Waiting).await);
     assert!(!settle(&[RunState::Shadowing], RunState::Withdrawn).await, "it waits by now");
     assert!(settle(&[RunState::Shadowing, RunState::Waiting], RunState::Promoted).await);
-    let promoted = db.store.run(first).await.unwrap().unwrap();
-    assert_eq!((promoted.state, promoted.outcome.as_deref()), (RunState::Promoted, Some("a person said so")));
-    assert!(db.store.end_run(fence, second, &passed).await.unwrap());
-    assert_eq!(db.store.runs(1).await.unwrap()[0].id, second, "latest first");
+    let promoted = db.store.run(run).await.unwrap().unwrap();
+    assert_eq!((promoted.state, promoted.outcome.as_deref()), (RunState::Promoted, Some("so it is")));
+    assert_eq!(db.store.run_on_trial().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_newer_challenger_takes_the_place_of_one_on_trial_and_a_rejected_one_does_not() {
+    let db = Database::create().await;
+    let fence = lease(&db.store, "trainer-1").await;
+    let passed = shadowing(&db.store).await;
+    let first = begin(&db.store, fence, 1).await.id;
+    assert!(ends(&db.store, fence, first, &passed).await);
+    let rejected = begin(&db.store, fence, 2).await.id;
+    assert!(ends(&db.store, fence, rejected, &end(RunState::Rejected)).await);
+    assert_eq!(db.store.run_on_trial().await.unwrap().unwrap().id, first);
+    let second = begin(&db.store, fence, 3).await.id;
+    assert!(ends(&db.store, fence, second, &passed).await);
+    assert_eq!(db.store.run_on_trial().await.unwrap().unwrap().id, second);
+    let withdrawn = db.store.run(first).await.unwrap().unwrap();
+    let why = format!("run {second} has a newer challenger");
+    assert_eq!((withdrawn.state, withdrawn.outcome), (RunState::Withdrawn, Some(why)));
+    let ids: Vec<i64> = db.store.runs(9).await.unwrap().iter().map(|run| run.id).collect();
+    assert_eq!(ids, [second, rejected, first], "latest first");
+}
+
+#[tokio::test]
+async fn a_person_can_end_a_run_or_a_trial_and_the_trainer_is_told() {
+    let db = Database::create().await;
+    let fence = lease(&db.store, "trainer-1").await;
+    let run = begin(&db.store, fence, 1).await.id;
+    assert!(db.store.cancel_run(run, "qa-7", "it is noon").await.unwrap());
+    let told = db.store.run_progress(fence, run, "epoch 1 of 8", 0.2).await.unwrap();
+    assert_eq!(told, Standing::Cancelled { by: "qa-7".into(), why: "it is noon".into() });
+    assert!(ends(&db.store, fence, run, &end(RunState::Failed)).await);
+    assert!(!db.store.cancel_run(run, "qa-7", "it is noon").await.unwrap(), "it has ended");
+
+    let run = begin(&db.store, fence, 1).await.id;
+    assert!(ends(&db.store, fence, run, &shadowing(&db.store).await).await);
+    assert!(db.store.cancel_run(run, "qa-7", "its labels were wrong").await.unwrap());
+    let cancelled = db.store.run_on_trial().await.unwrap().unwrap().cancelled;
+    assert_eq!(cancelled, Some(("qa-7".into(), "its labels were wrong".into())));
+}
+
+#[tokio::test]
+async fn take_overs_count_until_a_run_comes_further_than_ever() {
+    let db = Database::create().await;
+    let first = lease(&db.store, "trainer-1").await;
+    let run = begin(&db.store, first, 1).await.id;
+    db.store.run_progress(first, run, "epoch 2 of 8", 0.3).await.unwrap();
+    let take_over = async || {
+        expire_lease(&db.store).await;
+        let fence = lease(&db.store, "the next").await;
+        (fence, db.store.take_over_run(fence).await.unwrap().unwrap().take_overs)
+    };
+    let (fence, take_overs) = take_over().await;
+    assert_eq!(take_overs, 1);
+    db.store.run_progress(fence, run, "epoch 2 of 8", 0.3).await.unwrap();
+    let (fence, take_overs) = take_over().await;
+    assert_eq!(take_overs, 2, "as far as before is no further");
+    db.store.run_progress(fence, run, "epoch 2 of 8", 0.31).await.unwrap();
+    assert_eq!(take_over().await.1, 1);
 }
 
 #[tokio::test]
@@ -142,7 +215,7 @@ async fn one_run_goes_on_at_a_time() {
     let db = Database::create().await;
     let fence = lease(&db.store, "trainer-1").await;
     let running = begin(&db.store, fence, 1).await;
-    let refused = db.store.begin_run(fence, RunCause::Schedule, running.champion, 2).await.unwrap_err();
+    let refused = db.store.begin_run(fence, &new_run(running.champion, 2)).await.unwrap_err();
     assert!(refused.to_string().contains("one_run_at_a_time"), "{refused}");
 }
 
@@ -154,7 +227,7 @@ async fn a_run_that_failed_has_seen_no_reviews() {
         [(10, RunState::Rejected, 10), (20, RunState::Failed, 10), (30, RunState::Rejected, 30)]
     {
         let run = begin(&db.store, fence, reviews_through).await.id;
-        assert!(db.store.end_run(fence, run, &end(state)).await.unwrap());
+        assert!(ends(&db.store, fence, run, &end(state)).await);
         assert_eq!(db.store.last_reviews_through().await.unwrap(), seen);
     }
 }
@@ -173,8 +246,8 @@ async fn a_run_that_was_taken_over_cannot_be_ended_by_its_old_holder() {
     let taken = db.store.take_over_run(second).await.unwrap().expect("it goes on");
     assert_eq!((taken.id, taken.stage.as_str(), taken.reviews_through), (run.id, "epoch 3 of 8", 40));
     nothing_is_done_for(&db.store, first, run.id).await;
-    assert!(db.store.run_progress(second, run.id, "epoch 4 of 8", 0.6).await.unwrap());
-    assert!(db.store.end_run(second, run.id, &end(RunState::Rejected)).await.unwrap());
+    assert_eq!(db.store.run_progress(second, run.id, "epoch 4 of 8", 0.6).await.unwrap(), Standing::Held);
+    assert!(ends(&db.store, second, run.id, &end(RunState::Rejected)).await);
     assert_eq!(db.store.take_over_run(second).await.unwrap(), None, "nothing is running");
 }
 
@@ -186,8 +259,7 @@ async fn a_lease_past_its_end_does_nothing_to_runs_though_nobody_took_over() {
     expire_lease(&db.store).await;
     nothing_is_done_for(&db.store, fence, run.id).await;
     assert_eq!(db.store.take_over_run(fence).await.unwrap(), None);
-    let begun = db.store.begin_run(fence, RunCause::Request, run.champion, 50).await.unwrap();
-    assert_eq!(begun, None);
+    assert_eq!(db.store.begin_run(fence, &new_run(run.champion, 50)).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -201,20 +273,44 @@ async fn who_holds_the_lease_without_having_taken_the_run_over_does_nothing_to_i
 
 async fn nothing_is_done_for(store: &Store, fence: Fence, run: i64) {
     let before = store.run(run).await.unwrap();
-    assert!(!store.run_progress(fence, run, "late", 0.9).await.unwrap());
-    assert!(!store.end_run(fence, run, &end(RunState::Failed)).await.unwrap());
+    assert_eq!(store.run_progress(fence, run, "late", 0.9).await.unwrap(), Standing::Lost);
+    assert!(!ends(store, fence, run, &shadowing(store).await).await);
     assert_eq!(store.run(run).await.unwrap(), before);
+    assert_eq!(store.evidence().await.unwrap(), []);
 }
 
 #[tokio::test]
-async fn a_request_is_taken_once_however_many_asked() {
+async fn who_slept_past_his_lease_ends_no_trial() {
     let db = Database::create().await;
-    assert!(!db.store.take_request().await.unwrap());
+    let first = lease(&db.store, "trainer-1").await;
+    let run = begin(&db.store, first, 1).await.id;
+    expire_lease(&db.store).await;
+    let second = lease(&db.store, "trainer-2").await;
+    db.store.take_over_run(second).await.unwrap().unwrap();
+    assert!(ends(&db.store, second, run, &shadowing(&db.store).await).await);
+    assert!(!ends(&db.store, first, run, &shadowing(&db.store).await).await);
+    let open = [RunState::Shadowing, RunState::Waiting];
+    assert!(!db.store.settle_run(first, run, &open, RunState::Withdrawn, "late").await.unwrap());
+    assert_eq!(db.store.run_on_trial().await.unwrap().unwrap().id, run);
+    assert_eq!(db.store.evidence().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_run_answers_whatever_requests_there_are() {
+    let db = Database::create().await;
+    let requested = async || db.store.run_requested().await.unwrap();
+    assert!(!requested().await);
     for by in ["qa-1", "qa-2"] {
         db.store.request_run(by, "the vendor changed the processing").await.unwrap();
     }
-    assert!(db.store.take_request().await.unwrap());
-    assert!(!db.store.take_request().await.unwrap());
+    assert!(requested().await);
+    assert!(requested().await, "asking takes nothing");
+    begin(&db.store, lease(&db.store, "trainer-1").await, 1).await;
+    assert!(!requested().await);
+
+    db.store.request_run("qa-1", "again").await.unwrap();
+    db.store.refuse_requests("there is nothing new to learn from").await.unwrap();
+    assert!(!requested().await);
 }
 
 #[tokio::test]
@@ -223,7 +319,7 @@ async fn a_model_has_learnt_what_its_run_saw_and_one_that_no_run_made_nothing() 
     let fence = lease(&db.store, "trainer").await;
     let run = begin(&db.store, fence, 41).await;
     let end = shadowing(&db.store).await;
-    assert!(db.store.end_run(fence, run.id, &end).await.unwrap());
+    assert!(ends(&db.store, fence, run.id, &end).await);
     assert_eq!(db.store.reviews_learnt_by(end.challenger.unwrap()).await.unwrap(), 41);
     assert_eq!(db.store.reviews_learnt_by(run.champion).await.unwrap(), 0);
 }

@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::database::connect;
 use crate::models::short;
-use crate::service::evidence::latest;
+use crate::service::evidence::compare;
 
 /// What to do with runs.
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -20,6 +20,8 @@ pub enum RunsCommand {
     Show(ShowArgs),
     /// Ask the trainer for a run now, whatever is due
     Request(RequestArgs),
+    /// End a run, or the trial of its challenger
+    Cancel(CancelArgs),
     /// Check the chain of evidence that every run adds a link to
     Verify(VerifyArgs),
 }
@@ -40,9 +42,25 @@ pub struct VerifyArgs {
     /// Postgres
     #[command(flatten)]
     pub database: DatabaseArgs,
-    /// The object store, which keeps the hash of the last link
+    /// The object store, which keeps the hash of each link
     #[command(flatten)]
     pub objects: ObjectArgs,
+}
+
+/// Which run is to end, and why.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CancelArgs {
+    /// Postgres
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Its number, as `list` prints it
+    pub run: i64,
+    /// Who ends it [default: the calling user]
+    #[arg(long, value_name = "WHO", value_parser = short_text)]
+    pub by: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT", value_parser = short_text)]
+    pub why: String,
 }
 
 /// Who asks, and why.
@@ -73,6 +91,13 @@ pub fn run(command: RunsCommand) -> Result<()> {
                 let by = args.by.clone().unwrap_or_else(caller);
                 connect(&args.database).await?.request_run(&by, &args.why).await?;
                 println!("asked for; the trainer begins it when it next looks");
+                Ok(())
+            }
+            RunsCommand::Cancel(args) => {
+                let by = args.by.clone().unwrap_or_else(caller);
+                let asked = connect(&args.database).await?.cancel_run(args.run, &by, &args.why).await?;
+                ensure!(asked, "run {} neither runs nor has a challenger on trial or waiting", args.run);
+                println!("asked for; the trainer ends it when it next looks");
                 Ok(())
             }
             RunsCommand::Verify(args) => verify(&args).await,
@@ -121,13 +146,7 @@ async fn verify(args: &VerifyArgs) -> Result<()> {
     if let Some(id) = broken_link(&links) {
         bail!("the chain is broken at link {id} of {}: it, or one before it, was changed or left out", links.len());
     }
-    if let Some(latest) = latest(&args.objects.open()?).await? {
-        ensure!(
-            links.iter().any(|link| link.hash == latest),
-            "the chain's end was cut off: of {} links none has the hash {latest}, which the object store keeps",
-            links.len()
-        );
-    }
+    compare(&args.objects.open()?, &links).await?;
     println!("{} links, unbroken", links.len());
     Ok(())
 }

@@ -9,6 +9,7 @@ use croner::Cron;
 use cspine_service::config::{DatabaseArgs, LimitArgs, ObjectArgs, duration};
 
 use super::due::{When, schedule};
+use super::shadows::Terms;
 use crate::promotion::Margins;
 use crate::tune::TuneArgs;
 
@@ -80,9 +81,13 @@ pub struct RunArgs {
     /// Share of them, where both networks answered, on which it must flag as the champion does
     #[arg(long, env = "CSPINE_SHADOW_AGREEMENT", default_value_t = 0.9, value_parser = share)]
     pub shadow_agreement: f32,
-    /// By how much, there, its share of flagged images may be another than the champion's
+    /// By how much, there, its share of flagged images may be another than the champion's; and the share of the champion's
+    /// answers that it may leave without one
     #[arg(long, env = "CSPINE_SHADOW_FLAG_RATE", default_value_t = 0.1, value_parser = share)]
     pub shadow_flag_rate: f32,
+    /// Days that a challenger is tried before a run that is due may put a newer one in its place
+    #[arg(long, env = "CSPINE_SHADOW_DAYS", default_value_t = 14)]
+    pub shadow_days: u16,
     /// Who promotes a challenger that passed the gate and agreed as a shadow: a person, or the trainer itself
     #[arg(long, env = "CSPINE_PROMOTE", default_value = "manual")]
     pub promote: Promote,
@@ -126,6 +131,15 @@ impl RunArgs {
             agreement: self.label_agreement,
             sufficient: self.sufficient,
             ..Margins::default()
+        }
+    }
+
+    /// What a trial asks of a challenger.
+    pub fn trial(&self) -> Terms {
+        Terms {
+            images: self.shadow_images.into(),
+            agreement: self.shadow_agreement.into(),
+            flag_rate: self.shadow_flag_rate.into(),
         }
     }
 

@@ -4,17 +4,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use cspine_domain::Sha256;
 use cspine_nets::Checkpoint;
 use cspine_service::ObjectError;
-use cspine_store::{Move, Moved, NewModel, Run, RunEnd, RunState, StoreError};
+use cspine_store::{Move, Moved, NewModel, Run, RunEnd, RunState, Standing, StoreError};
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::attempt::{Attempt, Attempted, Progress};
 use super::gather::{Span, Unused, gather};
 use super::keeper::Keeper;
+use super::report::Report;
+use super::settings::{Settings, program};
 use super::{Service, evidence, report};
 use crate::models::{model_key, new_model, short};
 use crate::promotion::Decision;
@@ -29,19 +31,38 @@ const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 /// # Errors
 /// The lease is lost, the trainer stops, or the database or the object store is away: the run goes on elsewhere, or later.
 pub async fn run(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
-    let failed = match attempt(service, keeper, run).await {
-        Ok(()) => return Ok(()),
+    match attempt(service, keeper, run).await {
+        Ok(()) => Ok(()),
         Err(error) if keeper.lost.is_cancelled() || service.stop.is_cancelled() || is_away(&error) => {
-            return Err(error).context("the run goes on later");
+            Err(error).context("the run goes on later")
         }
-        Err(error) => format!("{error:#}"),
+        Err(error) => give_up(service, keeper, run, &format!("{error:#}")).await,
+    }
+}
+
+/// Ends a run that cannot be done.
+///
+/// # Errors
+/// The database or the object store is away.
+pub async fn give_up(service: &Service, keeper: &Keeper, run: &Run, why: &str) -> Result<()> {
+    tracing::error!(run = run.id, why, "the run failed");
+    service.store.run_log(run.id, why).await?;
+    let end = RunEnd {
+        state: RunState::Failed,
+        challenger: None,
+        verdict: None,
+        outcome: why.to_owned(),
+        report_key: None,
+        evidence: json!({ "champion": run.champion, "settings": run.settings, "failed": why }),
     };
-    tracing::error!(run = run.id, failed, "the run failed");
-    service.store.run_log(run.id, &failed).await?;
-    let end = RunEnd { state: RunState::Failed, challenger: None, verdict: None, outcome: failed, report_key: None };
-    service.store.end_run(keeper.fence, run.id, &end).await?;
-    service.metrics.run_ended(RunState::Failed);
-    Ok(())
+    end_run(service, keeper, run, &end).await
+}
+
+/// Ends a run, and keeps its link of evidence.
+async fn end_run(service: &Service, keeper: &Keeper, run: &Run, end: &RunEnd) -> Result<()> {
+    let link = service.store.end_run(keeper.fence, run.id, end).await?.context("the lease is lost")?;
+    service.metrics.run_ended(end.state);
+    evidence::keep(&service.objects, &link).await
 }
 
 /// Whether waiting heals it: nobody's fault.
@@ -53,22 +74,42 @@ fn is_away(error: &anyhow::Error) -> bool {
 }
 
 async fn attempt(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
+    let settings = Settings::in_row(run)?;
+    if settings.program != program()? {
+        service.store.run_log(run.id, "another program goes on with it than it began with").await?;
+    }
     let folder = service.config.work_dir.join(format!("run-{}", run.id));
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let champion = champion(service, run.champion).await?;
-    let (lessons, unused) = images(service, run, &folder).await?;
+    let (lessons, unused) = images(service, run, &settings, &folder).await?;
     let labels = evidence::labels(&lessons);
     let attempt = Attempt {
         champion,
         lessons,
-        tune: service.config.tune.clone(),
-        margins: service.config.margins(),
+        tune: settings.tune.clone(),
+        margins: settings.margins,
         limits: service.config.limits.limits(),
         folder: folder.clone(),
     };
     let done = Arc::new(make(service, keeper, run, attempt).await?);
-    let written = report::write(service, run, &done, unused, &folder).await?;
-    finish(service, keeper, run, &done, labels, written).await
+    still_held(service, keeper, run, "writing it down", 0.99).await?;
+    let report = report::write(service, run, &done, unused, &folder).await?;
+    finish(service, keeper, run, &settings, &done, labels, report).await
+}
+
+/// Writes what the run is at.
+///
+/// # Errors
+/// The lease is lost, or a person has cancelled the run.
+async fn still_held(service: &Service, keeper: &Keeper, run: &Run, stage: &str, share: f32) -> Result<()> {
+    match service.store.run_progress(keeper.fence, run.id, stage, share).await? {
+        Standing::Held => Ok(()),
+        Standing::Cancelled { by, why } => bail!("cancelled by {by}: {why}"),
+        Standing::Lost => {
+            keeper.lost.cancel();
+            bail!("the lease is lost")
+        }
+    }
 }
 
 async fn champion(service: &Service, sha256: Sha256) -> Result<Champion> {
@@ -77,12 +118,17 @@ async fn champion(service: &Service, sha256: Sha256) -> Result<Champion> {
 }
 
 /// The images as they were when the run began: going on, it must not see others.
-async fn images(service: &Service, run: &Run, folder: &std::path::Path) -> Result<(Vec<Lesson>, Unused)> {
+async fn images(
+    service: &Service,
+    run: &Run,
+    settings: &Settings,
+    folder: &std::path::Path,
+) -> Result<(Vec<Lesson>, Unused)> {
     let file = folder.join("images.json");
     let span = Span {
         after: service.store.reviews_learnt_by(run.champion).await?,
         through: run.reviews_through,
-        holdout: time::Duration::days(service.config.holdout_days.into()),
+        holdout: time::Duration::days(settings.holdout_days.into()),
     };
     let kept = service.config.work_dir.join("images");
     let max_bytes = service.config.limits.max_bytes;
@@ -94,7 +140,8 @@ async fn images(service: &Service, run: &Run, folder: &std::path::Path) -> Resul
     Ok(gathered)
 }
 
-/// Attempts on threads of its own, tells the database how far it is, and ends early when the lease is lost.
+/// Attempts on threads of its own, tells the database how far it is, and ends early when the lease is lost. While the
+/// database is away it goes on: the lease says how long. It returns only when those threads are at their end.
 async fn make(service: &Service, keeper: &Keeper, run: &Run, attempt: Attempt) -> Result<Attempted> {
     let (progress, mut told) = watch::channel(Progress { stage: "starting".into(), share: 0.0 });
     let (log, mut lines) = tokio::sync::mpsc::unbounded_channel();
@@ -113,31 +160,40 @@ async fn make(service: &Service, keeper: &Keeper, run: &Run, attempt: Attempt) -
         pool.install(|| attempt.make(&tell, &log))
     });
     let mut clock = tokio::time::interval(PROGRESS_EVERY);
+    let mut why = None;
     let made = loop {
-        tokio::select! {
-            made = &mut making => break made.context("the attempt panicked")?,
+        let written = tokio::select! {
+            made = &mut making => break made,
             Some(line) = lines.recv() => {
                 tracing::info!(run = run.id, line);
-                service.store.run_log(run.id, &line).await?;
+                service.store.run_log(run.id, &line).await.map_err(Into::into)
             }
             _ = clock.tick() => {
                 let now = told.borrow_and_update().clone();
                 service.metrics.progress(now.share);
-                if !service.store.run_progress(keeper.fence, run.id, &now.stage, now.share).await? {
-                    keeper.lost.cancel();
-                }
+                still_held(service, keeper, run, &now.stage, now.share).await
             }
-            () = keeper.lost.cancelled() => stop.store(true, Ordering::Relaxed),
-            () = service.stop.cancelled() => stop.store(true, Ordering::Relaxed),
+            () = keeper.lost.cancelled() => Err(anyhow!("the lease is lost")),
+            () = service.stop.cancelled() => Err(anyhow!("the trainer stops")),
+        };
+        match written {
+            Ok(()) => {}
+            Err(error) if is_away(&error) => tracing::warn!(run = run.id, "not written: {error:#}"),
+            Err(error) => {
+                stop.store(true, Ordering::Relaxed);
+                why = Some(error);
+                break making.await;
+            }
         }
-        if stop.load(Ordering::Relaxed) {
-            break making.await.context("the attempt panicked")?;
-        }
-    }?;
+    };
+    let made = made.context("the attempt panicked")?;
+    if let Some(why) = why {
+        return Err(why);
+    }
     while let Ok(line) = lines.try_recv() {
         service.store.run_log(run.id, &line).await?;
     }
-    Ok(made)
+    made
 }
 
 /// Keeps model, report and evidence, and ends the run; what passed becomes the shadow.
@@ -145,71 +201,55 @@ async fn finish(
     service: &Service,
     keeper: &Keeper,
     run: &Run,
+    settings: &Settings,
     done: &Attempted,
     labels: serde_json::Value,
-    report_key: String,
+    report: Report,
 ) -> Result<()> {
-    let kept = service.store.run_progress(keeper.fence, run.id, "writing it down", 0.99).await?;
-    ensure!(kept, "the lease is lost");
-    let (challenger, verdict) = (done.tuned.sha256, &done.verdict);
+    let (challenger, card, verdict) = (done.tuned.sha256, &done.tuned.card, &done.verdict);
     let key = model_key(challenger);
     service.objects.put(&key, done.tuned.bytes.clone()).await?;
     let by = format!("run {}", run.id);
-    let model: NewModel = new_model(&done.tuned.bytes, &done.tuned.card, &by, None, Some(key.to_string()))?;
-    if done.tuned.card.collapsed.is_none() {
+    let model: NewModel = new_model(&done.tuned.bytes, card, &by, None, Some(key.to_string()))?;
+    // A collapsed network is on record in the verdict only.
+    let collapsed = card.collapsed.is_some();
+    if !collapsed {
         service.store.register_model(&model).await?;
     }
-    let passed = verdict.decision != Decision::Rejected;
-    let content = json!({
+    let (state, outcome) = if verdict.decision == Decision::Rejected {
+        (RunState::Rejected, verdict.to_string())
+    } else if run.is_against(&service.store.serving().await?) {
+        (RunState::Shadowing, verdict.to_string())
+    } else {
+        (RunState::Withdrawn, format!("Another champion serves than it was measured against.\n{verdict}"))
+    };
+    let evidence = json!({
         "champion": run.champion,
         "challenger": challenger,
         "labels": labels,
-        "data_digest": done.tuned.card.training.data_digest,
+        "data_digest": card.training.data_digest,
         "left_out": done.left_out,
-        "tuning": format!("{:?}", service.config.tune),
+        "settings": settings,
         "version": format!("cspine-trainer {}", env!("CARGO_PKG_VERSION")),
-        "executable": executable()?,
-        "temperature": done.tuned.card.temperature,
-        "operating_point": done.tuned.card.operating_point,
-        "scope_gate": done.tuned.card.gate,
+        "program": program()?,
+        "temperature": card.temperature,
+        "operating_point": card.operating_point,
+        "scope_gate": card.gate,
         "verdict": verdict,
-        "report": report_key,
+        "report": report,
     });
-    let link = service.store.add_evidence(run.id, "run", &content).await?;
-    evidence::keep_latest(&service.objects, link).await?;
-    let outcome = verdict.to_string();
     service.store.run_log(run.id, &outcome).await?;
-    let state = if passed { RunState::Shadowing } else { RunState::Rejected };
-    if passed {
-        withdraw_the_last(service, run).await?;
-    }
     let end = RunEnd {
         state,
-        // A collapsed network is on record in the verdict only.
-        challenger: done.tuned.card.collapsed.is_none().then_some(challenger),
+        challenger: (!collapsed).then_some(challenger),
         verdict: Some(serde_json::to_value(verdict)?),
-        outcome: outcome.clone(),
-        report_key: Some(report_key),
+        outcome,
+        report_key: Some(report.page),
+        evidence,
     };
-    ensure!(service.store.end_run(keeper.fence, run.id, &end).await?, "the lease is lost");
+    end_run(service, keeper, run, &end).await?;
     tracing::info!(run = run.id, challenger = %challenger, state = state.as_str(), "the run ended");
-    service.metrics.run_ended(state);
-    if passed { shadow(service, keeper, run, challenger).await } else { Ok(()) }
-}
-
-/// SHA-256 of the running program: which code this was, also when its file was replaced meanwhile.
-fn executable() -> Result<Sha256> {
-    Ok(Sha256::of(&std::fs::read("/proc/self/exe").context("reading the running program")?))
-}
-
-/// There is one challenger at a time: the newer one knows more.
-async fn withdraw_the_last(service: &Service, run: &Run) -> Result<()> {
-    let open = [RunState::Shadowing, RunState::Waiting];
-    for earlier in service.store.runs(50).await?.iter().filter(|earlier| open.contains(&earlier.state)) {
-        let why = format!("run {} has a newer challenger", run.id);
-        service.store.settle_run(earlier.id, &open, RunState::Withdrawn, &why).await?;
-    }
-    Ok(())
+    if state == RunState::Shadowing { shadow(service, keeper, run, challenger).await } else { Ok(()) }
 }
 
 /// Workers are asked to score live images with the challenger too.

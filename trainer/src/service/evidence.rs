@@ -1,45 +1,85 @@
-//! What a run's link in the chain of evidence says of its labels, and where else the chain's end is kept.
+//! What a run's link in the chain of evidence says of its labels, and where else the chain is kept.
+//!
+//! A chain shows by itself that a link was changed or left out, but not that its end was cut off. So the object store has
+//! an object `runs/evidence/HASH` for each link, named by the link before it, and nothing ever writes over one.
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cspine_domain::{ObjectKey, Sha256};
 use cspine_service::{ObjectError, Objects};
+use cspine_store::{Link, Store};
 use serde_json::{Value, json};
 
 use crate::tune::Lesson;
 
-/// The chain's last hash: the end of a chain can be cut off unseen unless it is kept elsewhere too.
-const LATEST: &str = "runs/evidence.txt";
-
 /// Bytes of a hash and a line feed, with room.
-const LATEST_MAX: u64 = 1024;
+const HASH_BYTES_MAX: u64 = 1024;
 
-/// Keeps the hash of the last link in the object store.
+/// Keeps a link's hash in the object store.
 ///
 /// # Errors
 /// The store does not take it.
-pub async fn keep_latest(objects: &Objects, hash: Sha256) -> Result<()> {
-    objects.put(&latest_key()?, format!("{hash}\n").into_bytes()).await
+pub async fn keep(objects: &Objects, link: &Link) -> Result<()> {
+    let hash = format!("{}\n", link.hash).into_bytes();
+    objects.put(&after(link.previous_hash)?, hash).await.context("keeping the link of evidence")
 }
 
-/// The hash that was kept; `None` if none ever was.
+/// Keeps the last link's hash, should a trainer have died before it did.
 ///
 /// # Errors
-/// The store is away, or what was kept is no hash.
-pub async fn latest(objects: &Objects) -> Result<Option<Sha256>> {
-    match objects.get(&latest_key()?, LATEST_MAX, None).await {
-        Ok(bytes) => {
-            let kept = String::from_utf8_lossy(&bytes).trim().parse();
-            Ok(Some(kept.with_context(|| format!("{LATEST} in the object store"))?))
+/// The database or the object store is away.
+pub async fn make_up(store: &Store, objects: &Objects) -> Result<()> {
+    let Some(link) = store.last_evidence().await? else { return Ok(()) };
+    if kept(objects, link.previous_hash).await?.is_none() {
+        tracing::warn!(
+            link = link.id,
+            run = link.run,
+            "a link of evidence was not kept in the object store; it is now"
+        );
+        keep(objects, &link).await?;
+    }
+    Ok(())
+}
+
+/// Holds the chain against what the object store keeps.
+///
+/// # Errors
+/// What is wrong with it, or the store is away.
+pub async fn compare(objects: &Objects, links: &[Link]) -> Result<()> {
+    for link in links {
+        match kept(objects, link.previous_hash).await? {
+            Some(hash) if hash == link.hash => {}
+            Some(hash) => bail!("link {} is another than the object store keeps, whose hash is {hash}", link.id),
+            None => bail!(
+                "link {} is not kept in the object store: it was added by hand, or its trainer died before it kept it",
+                link.id
+            ),
         }
-        Err(ObjectError::Missing) => Ok(None),
-        Err(error) => Err(error).context(LATEST),
+    }
+    let last = links.last().map_or(Link::NONE_BEFORE, |link| link.hash);
+    match kept(objects, last).await? {
+        Some(hash) => {
+            bail!("the chain's end was cut off: after its {} links the object store keeps {hash}", links.len())
+        }
+        None => Ok(()),
     }
 }
 
-fn latest_key() -> Result<ObjectKey> {
-    Ok(LATEST.parse()?)
+/// The hash of the link after this one; `None` if none was kept.
+async fn kept(objects: &Objects, previous: Sha256) -> Result<Option<Sha256>> {
+    match objects.get(&after(previous)?, HASH_BYTES_MAX, None).await {
+        Ok(bytes) => {
+            let hash = String::from_utf8_lossy(&bytes).trim().parse();
+            Ok(Some(hash.with_context(|| format!("runs/evidence/{previous} in the object store"))?))
+        }
+        Err(ObjectError::Missing) => Ok(None),
+        Err(error) => Err(error).context("reading what the object store keeps of the evidence"),
+    }
+}
+
+fn after(previous: Sha256) -> Result<ObjectKey> {
+    Ok(format!("runs/evidence/{previous}").parse()?)
 }
 
 /// Digest and counts of the labels that a run was given: with the reviews in the database it can be computed again.

@@ -17,15 +17,18 @@ mod gather;
 mod keeper;
 mod metrics;
 mod report;
+mod settings;
 mod shadows;
 mod surveillance;
 
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use cspine_domain::{ObjectKey, Sha256};
 use cspine_service::{Health, Objects, admin};
-use cspine_store::{Run, RunCause, RunState, Store};
+use cspine_store::{NewRun, Run, RunCause, RunState, Store};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -33,9 +36,12 @@ use tokio_util::sync::CancellationToken;
 pub use config::{Promote, RunArgs};
 use keeper::Keeper;
 use metrics::Metrics;
+use settings::Settings;
 
 /// After a run that failed, no other begins for so long unless it is asked for: what failed it may take a person.
 const PAUSE_AFTER_FAILURE: time::Duration = time::Duration::hours(1);
+/// How often a run is taken over that comes no further, before it is given up: it ends its trainer.
+const TAKE_OVERS_MAX: i32 = 3;
 /// Bytes of a model file, at most: AlexNet's has 114 MB.
 const MODEL_BYTES_MAX: u64 = 1 << 30;
 
@@ -121,9 +127,10 @@ async fn serve(service: &Service) -> Result<()> {
 /// What the one trainer does, until its lease is lost or it is stopped.
 async fn lead(service: &Service, keeper: &Keeper) -> Result<()> {
     ensure!(service.store.schema_is_current().await?, "the schema is not this version's: run `cspine-worker migrate`");
+    let _folder = lock(&service.config.work_dir)?;
+    evidence::make_up(&service.store, &service.objects).await?;
     if let Some(run) = service.store.take_over_run(keeper.fence).await? {
-        tracing::info!(run = run.id, "going on with a run");
-        cycle::run(service, keeper, &run).await?;
+        go_on(service, keeper, &run).await?;
     }
     while !service.stop.is_cancelled() && !keeper.lost.is_cancelled() {
         shadows::watch(service, keeper).await?;
@@ -139,26 +146,52 @@ async fn lead(service: &Service, keeper: &Keeper) -> Result<()> {
     Ok(())
 }
 
+/// Nobody else may write into the folder: a trainer that sleeps past its lease does not know yet that it has lost it.
+fn lock(work_dir: &Path) -> Result<File> {
+    let file = File::create(work_dir.join("lock")).context("--work-dir")?;
+    file.try_lock().context("another trainer still uses --work-dir")?;
+    Ok(file)
+}
+
+async fn go_on(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
+    tracing::info!(run = run.id, take_overs = run.take_overs, "going on with a run");
+    if run.take_overs > TAKE_OVERS_MAX {
+        let why = format!("it was begun anew {TAKE_OVERS_MAX} times and came no further: {}", run.stage);
+        return cycle::give_up(service, keeper, run, &why).await;
+    }
+    cycle::run(service, keeper, run).await
+}
+
 async fn begin_if_due(service: &Service, keeper: &Keeper) -> Result<Option<Run>> {
     let Some(champion) = service.store.serving().await?.champion else { return Ok(None) };
     let last = service.store.runs(1).await?.into_iter().next();
     let new = service.store.new_labels(service.store.last_reviews_through().await?).await?;
     service.metrics.new_labels(new.by_class.iter().sum());
+    let now = OffsetDateTime::now_utc();
     let failed = last.as_ref().filter(|run| run.state == RunState::Failed).and_then(|run| run.ended_at);
-    let waits = failed.is_some_and(|ended| OffsetDateTime::now_utc() < ended + PAUSE_AFTER_FAILURE);
+    let waits = failed.is_some_and(|ended| now < ended + PAUSE_AFTER_FAILURE) || on_trial(service, now).await?;
     let since = last.map_or(service.started, |run| {
         chrono::DateTime::from_timestamp(run.started_at.unix_timestamp(), 0).unwrap_or(service.started)
     });
-    let asked = service.store.take_request().await?.then_some(RunCause::Request);
+    let asked = service.store.run_requested().await?.then_some(RunCause::Request);
     let due = || service.config.when().due(&new, since, chrono::Utc::now()).filter(|_| !waits);
     let Some(cause) = asked.or_else(due) else {
         return Ok(None);
     };
-    let run = service.store.begin_run(keeper.fence, cause, champion.sha256, new.through).await?;
+    let settings = serde_json::to_value(Settings::of(&service.config)?)?;
+    let new_run = NewRun { cause, champion: champion.sha256, reviews_through: new.through, settings };
+    let run = service.store.begin_run(keeper.fence, &new_run).await?;
     if let Some(run) = &run {
         tracing::info!(run = run.id, cause = cause.as_str(), new = ?new.by_class, "a run begins");
     }
     Ok(run)
+}
+
+/// Whether a challenger is on trial that another would cut short.
+async fn on_trial(service: &Service, now: OffsetDateTime) -> Result<bool> {
+    let patience = time::Duration::days(service.config.shadow_days.into());
+    let trial = service.store.run_on_trial().await?.filter(|run| run.state == RunState::Shadowing);
+    Ok(trial.and_then(|run| run.ended_at).is_some_and(|began| now < began + patience))
 }
 
 impl Service {

@@ -22,9 +22,18 @@ use crate::page::{Page, Provenance, publish};
 use crate::promotion::{Examination, Examined, Verdict};
 use crate::tune::{LeftOut, Role};
 
+/// Where a run's report lies in the object store; each name has the content's SHA-256.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// To be read.
+    pub page: String,
+    /// The same as JSON.
+    pub figures: String,
+}
+
 /// All figures of a run. Proportions go from 0 to 1; intervals are Wilson's at 95 %.
 #[derive(Debug, Serialize)]
-struct Report<'a> {
+struct Figures<'a> {
     run: i64,
     cause: &'static str,
     champion: Sha256,
@@ -55,9 +64,9 @@ struct Side {
     roc: Vec<(f64, f64)>,
 }
 
-/// Writes `run.html` and `run.json` and stores the page; its key.
-pub async fn write(service: &Service, run: &Run, done: &Attempted, unused: Unused, folder: &Path) -> Result<String> {
-    let report = Report::new(run, done, unused);
+/// Writes `run.html` and `run.json` and stores them.
+pub async fn write(service: &Service, run: &Run, done: &Attempted, unused: Unused, folder: &Path) -> Result<Report> {
+    let figures = Figures::new(run, done, unused);
     let phantoms = done.tuned.card.training.data.contains("phantoms only");
     let mut provenance = Provenance::new(phantoms);
     provenance.seeds.push(format!("order, replay, augmentation: {}", service.config.tune.seed));
@@ -67,18 +76,21 @@ pub async fn write(service: &Service, run: &Run, done: &Attempted, unused: Unuse
     if let Some(digest) = done.tuned.card.training.data_digest {
         provenance.digests.insert("images learnt from".into(), digest.to_string());
     }
-    let html = page(&report, &provenance);
-    publish(folder, "run", &html, &report, &provenance)?;
-    let mut key = String::new();
-    for name in ["run.json", "run.html"] {
-        key = format!("runs/{}/{name}", run.id);
-        let bytes = std::fs::read(folder.join(name))?;
-        service.objects.put(&key.parse::<ObjectKey>()?, bytes).await?;
-    }
+    let html = page(&figures, &provenance);
+    publish(folder, "run", &html, &figures, &provenance)?;
+    let page = store(service, run, folder, "html").await?;
+    Ok(Report { page, figures: store(service, run, folder, "json").await? })
+}
+
+/// Stores a file of the report; its key.
+async fn store(service: &Service, run: &Run, folder: &Path, ending: &str) -> Result<String> {
+    let bytes = std::fs::read(folder.join("run").with_extension(ending))?;
+    let key = format!("runs/{}/{}.{ending}", run.id, Sha256::of(&bytes));
+    service.objects.put(&key.parse::<ObjectKey>()?, bytes).await?;
     Ok(key)
 }
 
-impl<'a> Report<'a> {
+impl<'a> Figures<'a> {
     fn new(run: &Run, done: &'a Attempted, unused: Unused) -> Self {
         let roles = [Role::New, Role::Replay, Role::NewValidation, Role::ReplayValidation, Role::Frozen, Role::Holdout];
         let count = |role| done.lessons.iter().filter(|lesson| lesson.role == role).count();
@@ -121,7 +133,7 @@ impl Side {
     }
 }
 
-fn page(report: &Report<'_>, provenance: &Provenance) -> String {
+fn page(report: &Figures<'_>, provenance: &Provenance) -> String {
     let mut page = Page::new(&format!("Run {}: a challenger beside the champion", report.run));
     page.warning(provenance.caution());
     let verdict = report.verdict.to_string();
@@ -190,7 +202,7 @@ fn figures(page: &mut Page, set: &Set) {
     ]);
 }
 
-fn learning(page: &mut Page, report: &Report<'_>) {
+fn learning(page: &mut Page, report: &Figures<'_>) {
     page.heading("How it learnt");
     page.figure(&learning_curves(report.history), "The weights of the lowest validation loss were kept.");
     page.paragraph(&format!(
@@ -201,7 +213,7 @@ fn learning(page: &mut Page, report: &Report<'_>) {
     ));
 }
 
-fn images(page: &mut Page, report: &Report<'_>) {
+fn images(page: &mut Page, report: &Figures<'_>) {
     page.heading("The images");
     let words = |role: Role| match role {
         Role::New => "newly labelled, learnt from",

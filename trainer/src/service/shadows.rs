@@ -1,13 +1,26 @@
 //! Challengers that passed: tried as shadows, then waiting for a person, or promoted.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use cspine_domain::Sha256;
-use cspine_store::{Move, Moved, Run, RunState, ShadowTally};
+use cspine_store::{ModelState, Move, Moved, Run, RunState, Serving, ShadowTally};
 
-use super::config::{Promote, RunArgs};
+use super::config::Promote;
 use super::keeper::Keeper;
 use super::{Service, cycle};
+use crate::metrics::Proportion;
 use crate::promotion::{Decision, Verdict};
+
+/// What a trial asks of a challenger.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Live images that it has scored, at least.
+    pub images: i64,
+    /// Share of those answered by both on which it flags as the champion does; and of the champion's flags that it keeps,
+    /// as far as the interval reaches.
+    pub agreement: f64,
+    /// By how much its share of flags may be another; and the share of the champion's answers that it may not give.
+    pub flag_rate: f64,
+}
 
 /// What a shadow's answers say so far.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,65 +29,83 @@ enum Judgement {
     TooFew,
     /// It agrees; in words.
     Agrees(String),
+    /// Whether it does is for a person to say; in words.
+    Doubtful(String),
     /// It does not; in words.
     Differs(String),
 }
 
-/// Looks after the run whose challenger is on trial, if there is one.
+/// Looks after the run whose challenger is on trial or waits, if there is one.
 ///
 /// # Errors
-/// What the database says.
+/// What the database says, or the lease is lost.
 pub async fn watch(service: &Service, keeper: &Keeper) -> Result<()> {
-    let open = [RunState::Shadowing, RunState::Waiting];
-    let on_trial = service.store.runs(50).await?.into_iter().find(|run| open.contains(&run.state));
-    let Some((run, challenger)) = on_trial.and_then(|run| run.challenger.map(|challenger| (run, challenger))) else {
+    let Some(trial) = Trial::open(service, keeper).await? else { return Ok(()) };
+    let changes = service.store.model_changes(Some(trial.challenger)).await?;
+    if changes.iter().any(|change| change.to == ModelState::Champion) {
+        // A person's command; also when somebody has gone back since.
+        return trial.settle(RunState::Promoted, "promoted").await;
+    }
+    if let Some((by, why)) = &trial.run.cancelled {
+        return trial.withdraw(&format!("cancelled by {by}: {why}")).await;
+    }
+    if !trial.run.is_against(&trial.serving) {
+        return trial.withdraw("another champion serves than it was measured against").await;
+    }
+    if trial.run.state == RunState::Waiting {
         return Ok(());
-    };
-    let serving = service.store.serving().await?;
-    if serving.champion.as_ref().is_some_and(|champion| champion.sha256 == challenger) {
-        // A person's command.
-        return settle(service, &run, RunState::Promoted, "promoted").await;
     }
-    if run.state == RunState::Waiting {
-        return Ok(());
+    if trial.serving.shadow.as_ref().is_none_or(|shadow| shadow.sha256 != trial.challenger) {
+        return cycle::shadow(service, keeper, &trial.run, trial.challenger).await;
     }
-    if serving.shadow.as_ref().is_none_or(|shadow| shadow.sha256 != challenger) {
-        return cycle::shadow(service, keeper, &run, challenger).await;
-    }
-    let tally = service.store.shadow_tally(challenger).await?;
+    let tally = service.store.shadow_tally(trial.challenger, trial.run.champion).await?;
     service.metrics.shadow(tally.images, share(tally.agree, tally.both_answered));
-    match judge(&tally, &service.config) {
+    match judge(&tally, &service.config.trial()) {
         Judgement::TooFew => Ok(()),
-        Judgement::Differs(why) => {
-            tracing::warn!(run = run.id, why, "the shadow differs");
-            end_shadow(service, keeper, challenger, &why).await?;
-            settle(service, &run, RunState::Withdrawn, &why).await
+        Judgement::Differs(why) => trial.withdraw(&why).await,
+        Judgement::Agrees(why) if service.config.promote == Promote::Auto && decided(&trial.run) => {
+            trial.promote(&why).await
         }
-        Judgement::Agrees(why) if service.config.promote == Promote::Auto && decided(&run) => {
-            promote(service, keeper, &run, challenger, &why).await
-        }
-        Judgement::Agrees(why) => settle(service, &run, RunState::Waiting, &why).await,
+        Judgement::Agrees(why) | Judgement::Doubtful(why) => trial.settle(RunState::Waiting, &why).await,
     }
 }
 
-fn judge(tally: &ShadowTally, config: &RunArgs) -> Judgement {
-    if tally.images < i64::from(config.shadow_images) {
+/// A challenger is worse where it gives no answer or no flag that the champion gave, and whether the champion was right
+/// nobody has said: the first is refused, the second is a person's to decide.
+fn judge(tally: &ShadowTally, terms: &Terms) -> Judgement {
+    if tally.images < terms.images {
         return Judgement::TooFew;
     }
-    let (agreement, both) = (share(tally.agree, tally.both_answered), tally.both_answered);
-    let rates = [tally.flagged_primary, tally.flagged_shadow].map(|flagged| share(flagged, both));
-    let difference = rates[1] - rates[0];
+    let both = tally.both_answered;
+    let (agreement, lost) = (share(tally.agree, both), share(tally.lost_answers, tally.answered_primary));
+    let rates = [tally.flagged_primary_of_both, tally.flagged_shadow_of_both].map(|flagged| share(flagged, both));
     let said = format!(
         "on {} live images, {both} answered by both, it flags as the champion does on {:.1} % and flags {:.1} % where the \
-         champion flags {:.1} %",
+         champion flags {:.1} %; of {} that the champion flags it flags {}; of {} that the champion answers it leaves {} \
+         without an answer",
         tally.images,
         100.0 * agreement,
         100.0 * rates[1],
-        100.0 * rates[0]
+        100.0 * rates[0],
+        tally.flagged_primary,
+        tally.kept_flags,
+        tally.answered_primary,
+        tally.lost_answers,
     );
-    let within =
-        agreement >= f64::from(config.shadow_agreement) && difference.abs() <= f64::from(config.shadow_flag_rate);
-    if within { Judgement::Agrees(said) } else { Judgement::Differs(format!("{said}: out of bounds")) }
+    let most = terms.flag_rate;
+    if agreement < terms.agreement || (rates[1] - rates[0]).abs() > most || lost > most {
+        return Judgement::Differs(format!("{said}: out of bounds"));
+    }
+    let kept = Proportion { count: count(tally.kept_flags), of: count(tally.flagged_primary) };
+    if kept.interval().is_some_and(|[_, high]| high < terms.agreement) {
+        return Judgement::Doubtful(format!(
+            "{said}: whether the flags that it does not raise are false is to be decided"
+        ));
+    }
+    if 2 * both < tally.images {
+        return Judgement::Doubtful(format!("{said}: too few answered by both to tell"));
+    }
+    Judgement::Agrees(said)
 }
 
 /// Whether the gate could decide: a newest period that is too small wants a person.
@@ -83,46 +114,133 @@ fn decided(run: &Run) -> bool {
     verdict.is_some_and(|verdict| verdict.decision == Decision::Passed)
 }
 
-async fn promote(service: &Service, keeper: &Keeper, run: &Run, challenger: Sha256, why: &str) -> Result<()> {
-    let serving = service.store.serving().await?;
-    let why: String = format!("run {}: {why}", run.id).chars().take(512).collect();
-    let wish = Move {
-        model: challenger,
-        epoch: serving.epoch,
-        by: "cspine-trainer --promote auto",
-        why: &why,
-        fence: Some(keeper.fence),
-    };
-    match service.store.promote(&wish).await? {
-        Moved::Done { epoch } => {
-            tracing::info!(run = run.id, model = %challenger, epoch, "promoted");
-            settle(service, run, RunState::Promoted, &why).await
-        }
-        // Lost to somebody: the next look sees what they did.
-        refused => {
-            tracing::warn!(run = run.id, ?refused, "not promoted");
-            Ok(())
-        }
-    }
+/// A challenger that passed, and what serves beside it. Whatever is moved for it is moved from that: if somebody was faster,
+/// nothing is, and the next look sees what they did.
+struct Trial<'a> {
+    service: &'a Service,
+    keeper: &'a Keeper,
+    run: Run,
+    challenger: Sha256,
+    serving: Serving,
 }
 
-async fn end_shadow(service: &Service, keeper: &Keeper, model: Sha256, why: &str) -> Result<()> {
-    let serving = service.store.serving().await?;
-    let why: String = why.chars().take(512).collect();
-    let wish = Move { model, epoch: serving.epoch, by: "cspine-trainer", why: &why, fence: Some(keeper.fence) };
-    service.store.end_shadow(&wish).await?;
-    Ok(())
-}
-
-async fn settle(service: &Service, run: &Run, to: RunState, why: &str) -> Result<()> {
-    if service.store.settle_run(run.id, &[RunState::Shadowing, RunState::Waiting], to, why).await? {
-        service.store.run_log(run.id, why).await?;
-        tracing::info!(run = run.id, state = to.as_str(), why, "the challenger's trial");
-        service.metrics.run_ended(to);
+impl<'a> Trial<'a> {
+    async fn open(service: &'a Service, keeper: &'a Keeper) -> Result<Option<Self>> {
+        let Some(run) = service.store.run_on_trial().await? else { return Ok(None) };
+        let Some(challenger) = run.challenger else { return Ok(None) };
+        let serving = service.store.serving().await?;
+        Ok(Some(Self { service, keeper, run, challenger, serving }))
     }
-    Ok(())
+
+    async fn promote(&self, why: &str) -> Result<()> {
+        let moved = self.service.store.promote(&self.wish("cspine-trainer --promote auto", why)).await?;
+        if self.has(&moved)? { self.settle(RunState::Promoted, why).await } else { Ok(()) }
+    }
+
+    async fn withdraw(&self, why: &str) -> Result<()> {
+        tracing::warn!(run = self.run.id, why, "the challenger is withdrawn");
+        let moved = self.service.store.end_shadow(&self.wish("cspine-trainer", why)).await?;
+        if self.has(&moved)? { self.settle(RunState::Withdrawn, why).await } else { Ok(()) }
+    }
+
+    fn wish<'w>(&self, by: &'w str, why: &'w str) -> Move<'w> {
+        let end = why.floor_char_boundary(512);
+        Move { model: self.challenger, epoch: self.serving.epoch, by, why: &why[..end], fence: Some(self.keeper.fence) }
+    }
+
+    /// Whether what serves is as it was wished.
+    fn has(&self, moved: &Moved) -> Result<bool> {
+        match moved {
+            Moved::Done { .. } | Moved::Already => Ok(true),
+            Moved::LostRace { .. } => Ok(false),
+            refused => bail!("run {}: the challenger cannot be moved: {refused:?}", self.run.id),
+        }
+    }
+
+    async fn settle(&self, to: RunState, why: &str) -> Result<()> {
+        let Self { service, keeper, run, .. } = self;
+        let open = [RunState::Shadowing, RunState::Waiting];
+        if service.store.settle_run(keeper.fence, run.id, &open, to, why).await? {
+            service.store.run_log(run.id, why).await?;
+            tracing::info!(run = run.id, state = to.as_str(), why, "the challenger's trial");
+            service.metrics.run_ended(to);
+        }
+        Ok(())
+    }
 }
 
 fn share(part: i64, of: i64) -> f64 {
     if of == 0 { 0.0 } else { part as f64 / of as f64 }
+}
+
+fn count(of: i64) -> usize {
+    usize::try_from(of).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Judgement, ShadowTally, Terms, judge};
+
+    const TERMS: Terms = Terms { images: 200, agreement: 0.9, flag_rate: 0.1 };
+
+    /// 200 live images, 16 of them flagged by the champion, the shadow as the champion.
+    fn alike() -> ShadowTally {
+        ShadowTally {
+            images: 200,
+            answered_primary: 190,
+            lost_answers: 0,
+            flagged_primary: 16,
+            kept_flags: 16,
+            both_answered: 190,
+            agree: 190,
+            same_verdict: 190,
+            flagged_primary_of_both: 16,
+            flagged_shadow_of_both: 16,
+        }
+    }
+
+    #[test]
+    fn a_shadow_that_answers_as_the_champion_agrees_once_there_are_enough_images() {
+        assert!(matches!(judge(&alike(), &TERMS), Judgement::Agrees(_)));
+        assert_eq!(judge(&ShadowTally { images: 199, ..alike() }, &TERMS), Judgement::TooFew);
+    }
+
+    #[test]
+    fn one_that_never_flags_is_a_persons_to_decide_though_it_agrees_on_nine_of_ten() {
+        let never = ShadowTally { kept_flags: 0, agree: 174, flagged_shadow_of_both: 0, ..alike() };
+        let Judgement::Doubtful(said) = judge(&never, &TERMS) else { panic!("{:?}", judge(&never, &TERMS)) };
+        assert!(said.contains("of 16 that the champion flags it flags 0"), "{said}");
+        // two of sixteen may be chance
+        let two = ShadowTally { kept_flags: 14, agree: 188, flagged_shadow_of_both: 14, ..alike() };
+        assert!(matches!(judge(&two, &TERMS), Judgement::Agrees(_)));
+    }
+
+    #[test]
+    fn one_that_refuses_what_the_champion_answers_differs_however_it_answers_the_rest() {
+        let refuses = ShadowTally { lost_answers: 20, both_answered: 170, agree: 170, same_verdict: 170, ..alike() };
+        let Judgement::Differs(said) = judge(&refuses, &TERMS) else { panic!("{:?}", judge(&refuses, &TERMS)) };
+        assert!(said.contains("of 190 that the champion answers it leaves 20 without an answer"), "{said}");
+    }
+
+    #[test]
+    fn one_that_flags_far_more_or_otherwise_differs() {
+        let more = ShadowTally { agree: 170, flagged_shadow_of_both: 36, ..alike() };
+        assert!(matches!(judge(&more, &TERMS), Judgement::Differs(_)));
+    }
+
+    #[test]
+    fn where_the_champion_answers_little_agreement_says_little() {
+        let few = ShadowTally {
+            answered_primary: 60,
+            flagged_primary: 5,
+            kept_flags: 5,
+            both_answered: 60,
+            agree: 60,
+            same_verdict: 60,
+            flagged_primary_of_both: 5,
+            flagged_shadow_of_both: 5,
+            ..alike()
+        };
+        assert!(matches!(judge(&few, &TERMS), Judgement::Doubtful(_)));
+    }
 }

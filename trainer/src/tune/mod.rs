@@ -12,6 +12,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use cspine_domain::Sha256;
 use cspine_nets::{Checkpoint, Classifier, ModelCard, Rule};
+use serde::{Deserialize, Serialize};
 
 use crate::fit::calibrate::{Scored, nll, temperature};
 use crate::fit::epochs::{Course, Listener, run};
@@ -23,7 +24,7 @@ pub use lessons::{LeftOut, Lesson, Lessons, Role};
 pub use replay::stratified;
 
 /// How a champion is fine-tuned
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, clap::Args, Serialize, Deserialize)]
 pub struct TuneArgs {
     /// Passes over the new images, each with as many known ones, at most
     #[arg(long = "tune-epochs", env = "CSPINE_TUNE_EPOCHS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]

@@ -3,3 +3,4 @@
 mod runs;
 mod site;
 mod trainers;
+mod trials;

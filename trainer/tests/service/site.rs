@@ -8,7 +8,7 @@ use std::time::Duration;
 use cspine_domain::{Class, ConfirmationSource, Label, OrderPriority, Sha256, Uid};
 use cspine_nets::Checkpoint;
 use cspine_phantom::{Case, Preset};
-use cspine_store::{Arrival, LearningSet, NewReview, Run, RunState};
+use cspine_store::{Answer, Arrival, LearningSet, NewFinding, NewReview, Purpose, Run, RunState};
 use cspine_tests::database::Database;
 use cspine_tests::wait;
 use image::{ImageBuffer, Luma};
@@ -84,11 +84,16 @@ impl Site {
     /// Phantoms from number `first` on that arrived and were labelled, `each` of every class; a patient each, all of the
     /// training side.
     pub async fn label(&self, first: u64, each: u64, called: impl Fn(Class) -> Class) {
+        self.label_for(LearningSet::Training, first, each, called).await;
+    }
+
+    /// The same of another side.
+    pub async fn label_for(&self, side: LearningSet, first: u64, each: u64, called: impl Fn(Class) -> Class) {
         let mut made = 0;
         for i in first.. {
             let class = Class::ALL[made as usize % 3];
             let patient = format!("hmac-sha256:{i:064x}");
-            if self.db.store.set_of(&patient).await.unwrap() != LearningSet::Training {
+            if self.db.store.set_of(&patient).await.unwrap() != side {
                 continue;
             }
             self.one(8_000 + i, class, called(class), &patient).await;
@@ -101,37 +106,16 @@ impl Site {
 
     async fn one(&self, seed: u64, class: Class, called: Class, patient: &str) {
         let bytes = png(seed, class);
-        let (content, key) = (Sha256::of(&bytes), format!("images/{seed}.png"));
-        let file = self.path("objects").join(&key);
+        let arrival = arrival(seed, Sha256::of(&bytes), patient);
+        let file = self.path("objects").join(&arrival.object_key);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, &bytes).unwrap();
-        let uid = |part: u64| -> Uid { format!("2.25.{seed}.{part}").parse().unwrap() };
-        let now = OffsetDateTime::now_utc();
-        let arrival = Arrival {
-            source: "/test".into(),
-            event_id: seed.to_string(),
-            event_time: now,
-            study: uid(1),
-            series: uid(2),
-            sop: uid(3),
-            content,
-            accession_number: None,
-            patient_key: Some(patient.to_owned()),
-            site: Some("ed-1".into()),
-            order_priority: OrderPriority::Routine,
-            acquired_at: None,
-            modality: Some("DX".into()),
-            body_part: None,
-            view: None,
-            object_key: key,
-            media_type: "image/png".into(),
-            size_bytes: None,
-        };
         self.db.store.register_arrival(&arrival).await.unwrap();
+        let Arrival { sop, content, event_time: now, .. } = arrival;
         let review = NewReview {
             source: "/test".into(),
             event_id: format!("label-{seed}"),
-            sop: uid(3),
+            sop,
             content,
             label: Label::Class(called),
             reviewer: "qa-1".into(),
@@ -141,6 +125,38 @@ impl Site {
             supersedes: None,
         };
         assert!(self.db.store.record_review(&review).await.unwrap());
+    }
+
+    /// What workers write of a live image: the champion's answer, and the challenger's beside it. Every other is flagged.
+    pub async fn scored(&self, image: u64, challenger: Sha256) {
+        let flagged = image.is_multiple_of(2);
+        let probabilities = if flagged { [0.125, 0.75, 0.125] } else { [0.125, 0.125, 0.75] };
+        for (purpose, model) in [(Purpose::Primary, self.champion), (Purpose::Shadow, challenger)] {
+            let seed = 1_000_000 + image;
+            let finding = NewFinding {
+                arrival: arrival(seed, Sha256::of(&seed.to_be_bytes()), &format!("hmac-sha256:{seed:064x}")),
+                purpose,
+                model,
+                answer: Answer::Assessed { probabilities, flagged, mark: None },
+                saliency: None,
+                features: None,
+            };
+            self.db.store.record_finding(&finding).await.unwrap();
+        }
+    }
+
+    /// Another champion than the one that the site began with, by a person's command.
+    pub fn another_champion(&self) -> Sha256 {
+        let mut checkpoint = Checkpoint::read(&std::fs::read(STARTER).unwrap()).unwrap();
+        checkpoint.card.operating_point += 0.01;
+        let bytes = checkpoint.with_golden().unwrap().write().unwrap();
+        let (model, sha256) = (self.path("another.safetensors"), Sha256::of(&bytes));
+        std::fs::write(&model, &bytes).unwrap();
+        let registered = self.run(&["models", "register", "--model", text(&model), "--by", "test"]);
+        assert!(registered.0, "{}", registered.1);
+        let promoted = self.run(&["models", "promote", &sha256.to_string(), "--why", "better", "--force"]);
+        assert!(promoted.0, "{}", promoted.1);
+        sha256
     }
 
     /// Starts a trainer that is due at nine new labels, three of a class; `name` names its log.
@@ -209,6 +225,31 @@ impl Drop for Trainer {
         if std::thread::panicking() {
             eprintln!("{}", self.log());
         }
+    }
+}
+
+/// A routine film of a patient, in a study of its own.
+fn arrival(seed: u64, content: Sha256, patient: &str) -> Arrival {
+    let uid = |part: u64| -> Uid { format!("2.25.{seed}.{part}").parse().unwrap() };
+    Arrival {
+        source: "/test".into(),
+        event_id: seed.to_string(),
+        event_time: OffsetDateTime::now_utc(),
+        study: uid(1),
+        series: uid(2),
+        sop: uid(3),
+        content,
+        accession_number: None,
+        patient_key: Some(patient.to_owned()),
+        site: Some("ed-1".into()),
+        order_priority: OrderPriority::Routine,
+        acquired_at: None,
+        modality: Some("DX".into()),
+        body_part: None,
+        view: None,
+        object_key: format!("images/{seed}.png"),
+        media_type: "image/png".into(),
+        size_bytes: None,
     }
 }
 
