@@ -25,7 +25,7 @@ pub async fn watch(service: &Service) -> Result<()> {
 }
 
 async fn look(service: &Service, champion: cspine_domain::Sha256, day: Day) -> Result<()> {
-    let drift = measure(&service.store, &service.pool, champion, day).await?;
+    let Some(drift) = measure(&service.store, &service.pool, champion, day).await? else { return Ok(()) };
     if drift.state == State::TooFew {
         tracing::info!(day = %day.day, images = drift.images, "too few images to tell whether they have drifted");
         return Ok(());
