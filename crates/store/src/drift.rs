@@ -14,7 +14,7 @@ use crate::features;
 use crate::outbox::enqueue;
 use crate::{Store, StoreError};
 
-/// A primary finding, as far as drift is measured on it.
+/// A row of `scored_studies`: a study's first film in scope by a model, as far as drift is measured on it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scored {
     /// p(dislocation) + p(fracture), when assessed.
@@ -36,13 +36,13 @@ pub struct Scored {
 /// A row of `drift_reports`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DriftReport {
-    /// The day that was measured.
+    /// The day up to whose end was measured.
     pub day: Date,
     /// Whose images it was measured against.
     pub champion: Sha256,
     /// Images of the reference period.
     pub reference: u32,
-    /// Images of the day.
+    /// Images of the window that ends with the day.
     pub images: u32,
     /// Whether it is a warning.
     pub drifted: bool,
@@ -60,8 +60,8 @@ impl DriftReport {
 }
 
 impl Store {
-    /// Primary findings by a model from a period, oldest first: of each study the first, since films of one study are not
-    /// independent of each other.
+    /// What a model said of its studies of a period, of at most so many, oldest first. Which, a hash of the films' UIDs
+    /// decides: an order by time would prefer hours.
     pub async fn scored(
         &self,
         model: Sha256,
@@ -69,16 +69,10 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Scored>, StoreError> {
         let rows = sqlx::query_as(
-            "select f.p_dislocation, f.p_fracture, f.verdict, f.reason, f.features, f.created_at, i.modality, s.site
-               from findings f
-               join images i using (sop_instance_uid, content_sha256)
-               join studies s using (study_instance_uid)
-              where f.model_sha256 = $1 and f.purpose = 'primary' and f.created_at >= $2 and f.created_at < $3
-                and not exists (select from images j join findings e using (sop_instance_uid, content_sha256)
-                                 where j.study_instance_uid = i.study_instance_uid and e.model_sha256 = $1
-                                   and e.purpose = 'primary' and e.created_at >= $2
-                                   and (e.created_at, e.id) < (f.created_at, f.id))
-              order by f.created_at, f.id limit $4",
+            "select * from (select * from scored_studies
+                             where model_sha256 = $1 and created_at >= $2 and created_at < $3
+                             order by md5(sop_instance_uid) limit $4) drawn
+              order by created_at, sop_instance_uid",
         )
         .bind(model.to_string())
         .bind(period.start)
@@ -87,10 +81,31 @@ impl Store {
         Ok(rows.fetch_all(&self.pool).await?)
     }
 
-    /// The first primary findings by a model, one a study, oldest first.
-    pub async fn first_scored(&self, model: Sha256, count: u32) -> Result<Vec<Scored>, StoreError> {
-        let always = OffsetDateTime::UNIX_EPOCH..time::macros::datetime!(9999-01-01 0:00 UTC);
-        self.scored(model, always, count).await
+    /// When a model scored its first studies, oldest first.
+    pub async fn first_scored_at(&self, model: Sha256, count: u32) -> Result<Vec<OffsetDateTime>, StoreError> {
+        let rows = sqlx::query_scalar(
+            "select created_at from scored_studies where model_sha256 = $1 order by created_at limit $2",
+        )
+        .bind(model.to_string())
+        .bind(i64::from(count));
+        Ok(rows.fetch_all(&self.pool).await?)
+    }
+
+    /// When it scored its latest ones before `end`, latest first.
+    pub async fn latest_scored_at(
+        &self,
+        model: Sha256,
+        end: OffsetDateTime,
+        count: u32,
+    ) -> Result<Vec<OffsetDateTime>, StoreError> {
+        let rows = sqlx::query_scalar(
+            "select created_at from scored_studies where model_sha256 = $1 and created_at < $2
+              order by created_at desc limit $3",
+        )
+        .bind(model.to_string())
+        .bind(end)
+        .bind(i64::from(count));
+        Ok(rows.fetch_all(&self.pool).await?)
     }
 
     /// Puts a day's report on record, and with it, when it is a warning, its event; false when that day had its report.

@@ -140,7 +140,7 @@ pub struct ModelDrifted {
     pub model_sha256: Sha256,
     /// Images of its reference period.
     pub reference_images: i64,
-    /// Images of the day.
+    /// Images that were compared with them: the latest ones up to the end of the day.
     pub images: i64,
     /// The names of the statistics that drifted.
     pub statistics: Vec<String>,

@@ -10,7 +10,7 @@ use serde_json::json;
 use time::macros::date;
 use time::{Duration as Span, OffsetDateTime};
 
-use crate::samples::{COLOUR, NORMAL, arrival, count, finding, refused_by, registered};
+use crate::samples::{COLOUR, FRACTURE, NORMAL, arrival, count, finding, refused_by, registered};
 
 async fn score(store: &Store, image: u32, answer: Answer, features: Option<Vec<f32>>) {
     store.record_finding(&NewFinding { features, ..finding(arrival(image, image), answer) }).await.unwrap();
@@ -57,19 +57,35 @@ async fn only_primary_findings_of_that_model_in_that_period_count() {
     assert_eq!(scored.len(), 5);
     // the end of a period belongs to the next one
     let period = scored[1].created_at..scored[3].created_at;
-    assert_eq!(db.store.scored(model, period.clone(), 10).await.unwrap(), scored[1..3]);
-    assert_eq!(db.store.scored(model, period, 1).await.unwrap(), scored[1..2]);
-    assert_eq!(db.store.first_scored(model, 3).await.unwrap(), scored[..3]);
-    assert_eq!(db.store.first_scored(Sha256::of(b"nobody"), 3).await.unwrap(), []);
+    assert_eq!(db.store.scored(model, period, 10).await.unwrap(), scored[1..3]);
+    let times: Vec<OffsetDateTime> = scored.iter().map(|scored| scored.created_at).collect();
+    assert_eq!(db.store.first_scored_at(model, 3).await.unwrap(), times[..3]);
+    assert_eq!(db.store.latest_scored_at(model, times[4], 3).await.unwrap(), [times[3], times[2], times[1]]);
+    assert!(db.store.first_scored_at(Sha256::of(b"nobody"), 3).await.unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn of_a_study_only_the_first_film_of_the_period_counts() {
+async fn of_more_images_than_are_asked_for_the_same_are_drawn_from_all_of_the_period() {
+    let db = Database::create().await;
+    for image in 1..=20 {
+        score(&db.store, image, NORMAL, Some(vec![image as f32])).await;
+    }
+    let (model, now) = (Sha256::of(b"model"), OffsetDateTime::now_utc());
+    let drawn = async |count| db.store.scored(model, now - Span::DAY..now + Span::DAY, count).await.unwrap();
+    let (scored, ten, five) = (drawn(20).await, drawn(10).await, drawn(5).await);
+    assert_eq!((scored.len(), ten.len(), five.len()), (20, 10, 5));
+    assert!(ten != scored[..10] && ten != scored[10..], "neither the first nor the latest: {ten:?}");
+    assert!(ten.is_sorted_by_key(|scored| scored.created_at), "oldest first");
+    assert!(five.iter().all(|scored| ten.contains(scored)));
+}
+
+#[tokio::test]
+async fn of_a_study_only_the_first_film_counts() {
     let db = Database::create().await;
     for (study, image) in [(1, 1), (1, 2), (2, 3), (1, 4), (2, 5)] {
         db.store.record_finding(&finding(arrival(study, image), NORMAL)).await.unwrap();
     }
-    // the same image with another model's answer does not count as this model's first
+    // another model's answer to a film does not count as this model's first
     let other = NewFinding { model: Sha256::of(b"other"), ..finding(arrival(3, 6), NORMAL) };
     db.store.record_finding(&other).await.unwrap();
     let later = NewFinding { features: Some(vec![1.0]), ..finding(arrival(3, 7), NORMAL) };
@@ -78,10 +94,24 @@ async fn of_a_study_only_the_first_film_of_the_period_counts() {
     let scored = all(&db.store, later.model).await;
     assert_eq!(scored.len(), 3, "a film each of three studies");
     assert_eq!(scored[2].features, Some(vec![1.0]));
-    // in a period that begins after a study's first film its next one counts
+    // nor does a study count again in a period that begins after its first film
     let since = scored[0].created_at + Span::microseconds(1);
     let period = db.store.scored(later.model, since..since + Span::DAY, 10).await.unwrap();
-    assert_eq!(period.len(), 3, "the second of study 1, the first of study 2 and of study 3");
+    assert_eq!(period, scored[1..]);
+}
+
+#[tokio::test]
+async fn films_out_of_scope_are_passed_over_for_the_first_that_the_model_was_asked_about() {
+    let db = Database::create().await;
+    let out_of_scope = Answer::NotAssessable(Reason::OutOfScope);
+    let films = [(1, 1, out_of_scope.clone()), (1, 2, FRACTURE), (2, 3, COLOUR), (2, 4, NORMAL), (3, 5, out_of_scope)];
+    for (study, image, answer) in films {
+        db.store.record_finding(&finding(arrival(study, image), answer)).await.unwrap();
+    }
+    let scored = all(&db.store, Sha256::of(b"model")).await;
+    let answers: Vec<_> = scored.iter().map(|scored| (scored.verdict, scored.reason)).collect();
+    // one that could not be read is an answer: its share is measured
+    assert_eq!(answers, [(Verdict::Fracture, None), (Verdict::NotAssessable, Some(Reason::Colour))]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
-//! A day's images out of the database, beside those of the champion's first days; and `cspine-trainer drift`.
+//! The latest images out of the database, beside those of the champion's first days; and `cspine-trainer drift`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -8,12 +9,12 @@ use cspine_service::config::DatabaseArgs;
 use cspine_store::{DriftReport, Scored, Store};
 use serde_json::Value;
 use time::macros::format_description;
-use time::{Date, OffsetDateTime, Time};
+use time::{Date, Duration, OffsetDateTime, Time};
 
 use super::{Drift, Observed, Settings, drift};
 use crate::database::connect;
 
-/// Measure a day's drift now, without putting it on record
+/// Measure now how far the latest images up to a day have drifted, without putting it on record
 #[derive(Debug, Clone, clap::Args)]
 pub struct DriftArgs {
     /// Postgres
@@ -22,22 +23,22 @@ pub struct DriftArgs {
     /// The day, UTC, as 2026-11-25 [default: today]
     #[arg(long, value_name = "DATE", value_parser = date)]
     pub day: Option<Date>,
-    /// Images of the champion's first days that it is held against
-    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(50..))]
+    /// Images of the champion's first days, one a study, that they are held against
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(100..))]
     pub reference: u32,
-    /// Images of the day, at most
-    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(50..))]
+    /// Images, one a study, of the day and of as many days before it as are needed
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(50..))]
     pub images: u32,
 }
 
-/// A day, and how many images of it and of the reference period are compared, at most.
+/// A day, and how many images up to its end and of the reference period are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Day {
     /// UTC.
     pub day: Date,
-    /// Images of the champion's first.
+    /// Images of the champion's first; before it has so many nothing is measured.
     pub reference: u32,
-    /// Images of the day.
+    /// Images of the day and of those before it.
     pub images: u32,
 }
 
@@ -53,29 +54,56 @@ pub fn run(args: &DriftArgs) -> Result<()> {
         let day = args.day.unwrap_or_else(|| OffsetDateTime::now_utc().date());
         let day = Day { day, reference: args.reference, images: args.images };
         let pool = Arc::new(rayon::ThreadPoolBuilder::new().build()?);
-        println!("{}", measure(&store, &pool, champion.sha256, day).await?);
+        match measure(&store, &pool, champion.sha256, day).await? {
+            Some(drift) => println!("{drift}"),
+            None => println!("the champion scored no study on {}", day.day),
+        }
         Ok(())
     })
 }
 
-/// Compares the day's primary findings by the champion with its first ones. Of images of the reference period itself nothing
-/// is measured: the day's begin after them.
+/// Compares the champion's latest images up to the day's end with its first ones; `None` if it scored no study on that day.
 ///
 /// # Errors
 /// What the database says.
-pub async fn measure(store: &Store, pool: &Arc<rayon::ThreadPool>, champion: Sha256, day: Day) -> Result<Drift> {
-    let reference = store.first_scored(champion, day.reference).await?;
-    let begin = OffsetDateTime::new_utc(day.day, Time::MIDNIGHT);
-    let end = begin + time::Duration::DAY;
-    let after = reference.last().map_or(begin, |last| last.created_at + time::Duration::microseconds(1));
-    let window = store.scored(champion, begin.max(after)..end.max(after), day.images).await?;
+pub async fn measure(
+    store: &Store,
+    pool: &Arc<rayon::ThreadPool>,
+    champion: Sha256,
+    day: Day,
+) -> Result<Option<Drift>> {
+    let first = store.first_scored_at(champion, day.reference).await?;
+    let latest = store.latest_scored_at(champion, day.end(), day.images).await?;
+    let Some([reference, window]) = day.periods(&first, &latest) else { return Ok(None) };
+    let reference = store.scored(champion, reference, day.reference).await?;
+    let window = store.scored(champion, window, day.images).await?;
     let (reference, window): (Vec<Observed>, Vec<Observed>) =
         (reference.into_iter().map(Observed::from).collect(), window.into_iter().map(Observed::from).collect());
     let pool = pool.clone();
-    Ok(tokio::task::spawn_blocking(move || pool.install(|| drift(&reference, &window, &Settings::default()))).await?)
+    let measured = move || pool.install(|| drift(&reference, &window, &Settings::default()));
+    Ok(Some(tokio::task::spawn_blocking(measured).await?))
 }
 
 impl Day {
+    fn end(self) -> OffsetDateTime {
+        OffsetDateTime::new_utc(self.day, Time::MIDNIGHT) + Duration::DAY
+    }
+
+    /// The reference period and the window, by when the champion scored its first studies and its latest ones up to the
+    /// day's end (latest first). Both are of whole days: a night's images are not like a day's. The window begins at the
+    /// midnight after the reference period; until then it is empty. `None` if no study was scored on the day.
+    fn periods(self, first: &[OffsetDateTime], latest: &[OffsetDateTime]) -> Option<[Range<OffsetDateTime>; 2]> {
+        let (begin, newest, oldest) = (*first.first()?, latest.first()?, latest.last()?);
+        let end = self.end();
+        if *newest < end - Duration::DAY {
+            return None;
+        }
+        let last = first.get(self.reference as usize - 1);
+        let full = last.map_or(end, |last| begin + Duration::days((*last - begin).whole_days() + 1)).min(end);
+        let after = (full.replace_time(Time::MIDNIGHT) + Duration::DAY).min(end);
+        Some([begin..full, oldest.replace_time(Time::MIDNIGHT).max(after)..end])
+    }
+
     /// As it goes on record.
     ///
     /// # Errors
@@ -106,4 +134,59 @@ impl From<Scored> for Observed {
 
 fn date(text: &str) -> Result<Date, String> {
     Date::parse(text, format_description!("[year]-[month]-[day]")).map_err(|_| "a date as 2026-11-25".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use time::macros::{date, datetime};
+    use time::{Date, Duration, OffsetDateTime};
+
+    use super::Day;
+
+    /// Of a department with so many studies a day, from 14:00 of 1 March to 14:00 of 26 March.
+    fn periods(a_day: i64, day: Date) -> Option<[Range<OffsetDateTime>; 2]> {
+        let day = Day { day, reference: 400, images: 200 };
+        let at = |i| datetime!(2026-03-01 14:00 UTC) + Duration::seconds(i * 86_400 / a_day);
+        let studies: Vec<OffsetDateTime> = (0..25 * a_day).map(at).collect();
+        let latest: Vec<OffsetDateTime> =
+            studies.iter().rev().filter(|at| **at < day.end()).take(200).copied().collect();
+        day.periods(&studies[..400], &latest)
+    }
+
+    #[test]
+    fn a_window_goes_back_whole_days_until_it_has_its_images_but_not_into_the_reference_period() {
+        let [reference, window] = periods(40, date!(2026 - 03 - 20)).unwrap();
+        assert_eq!(reference, datetime!(2026-03-01 14:00 UTC)..datetime!(2026-03-11 14:00 UTC));
+        assert_eq!(window, datetime!(2026-03-16 00:00 UTC)..datetime!(2026-03-21 00:00 UTC));
+        let [_, early] = periods(40, date!(2026 - 03 - 13)).unwrap();
+        assert_eq!(early, datetime!(2026-03-12 00:00 UTC)..datetime!(2026-03-14 00:00 UTC));
+    }
+
+    #[test]
+    fn of_many_studies_a_day_whole_days_are_compared() {
+        let [reference, window] = periods(1000, date!(2026 - 03 - 20)).unwrap();
+        assert_eq!(reference, datetime!(2026-03-01 14:00 UTC)..datetime!(2026-03-02 14:00 UTC));
+        assert_eq!(window, datetime!(2026-03-20 00:00 UTC)..datetime!(2026-03-21 00:00 UTC));
+    }
+
+    #[test]
+    fn until_the_reference_period_is_over_the_window_is_empty() {
+        for (day, full) in [
+            (date!(2026 - 03 - 05), datetime!(2026-03-06 00:00 UTC)),
+            (date!(2026 - 03 - 10), datetime!(2026-03-11 00:00 UTC)),
+            (date!(2026 - 03 - 11), datetime!(2026-03-11 14:00 UTC)),
+        ] {
+            let [reference, window] = periods(40, day).unwrap();
+            assert_eq!((reference.end, window.is_empty()), (full, true));
+        }
+    }
+
+    #[test]
+    fn a_day_without_a_study_is_none() {
+        assert!(periods(40, date!(2026 - 03 - 26)).is_some());
+        assert_eq!(periods(40, date!(2026 - 03 - 27)), None);
+        assert_eq!(periods(40, date!(2026 - 02 - 28)), None);
+    }
 }

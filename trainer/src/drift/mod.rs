@@ -4,7 +4,8 @@
 //! statistic is at least as large: exact for any size, ties and discrete scores included, if the images of both are
 //! independent of each other. Films of one study are not, so one of each is taken. All p-values are corrected together
 //! (Holm), so that [`Settings::alpha`] is the chance of any alarm where nothing has drifted. That chance is over references
-//! and windows together: a reference period that is itself unlike the usual alarms oftener.
+//! and windows together: a reference period that is itself unlike the usual alarms oftener. The windows of two days share
+//! images: alarms come in runs, but on no more days in all.
 
 mod day;
 mod features;

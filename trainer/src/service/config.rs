@@ -97,11 +97,12 @@ pub struct RunArgs {
     /// How long a trainer that says nothing more is waited for before another takes its place
     #[arg(long, env = "CSPINE_TRAINER_LEASE", default_value = "60s", value_parser = duration)]
     pub lease: Duration,
-    /// Images of a champion's first days that later days are held against
-    #[arg(long, env = "CSPINE_DRIFT_REFERENCE", default_value_t = 400, value_parser = clap::value_parser!(u32).range(50..))]
+    /// Images of a champion's first days, one a study, that later ones are held against; until there are so many, drift is
+    /// not measured
+    #[arg(long, env = "CSPINE_DRIFT_REFERENCE", default_value_t = 400, value_parser = clap::value_parser!(u32).range(100..))]
     pub drift_reference: u32,
-    /// Images of a day that are looked at, at most
-    #[arg(long, env = "CSPINE_DRIFT_IMAGES", default_value_t = 400, value_parser = clap::value_parser!(u32).range(50..))]
+    /// Images, one a study, of a day and of as many days before it as are needed, that are held against them
+    #[arg(long, env = "CSPINE_DRIFT_IMAGES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(50..))]
     pub drift_images: u32,
 }
 

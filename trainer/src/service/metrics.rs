@@ -10,6 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::drift::{Drift, Finding, State, Statistic};
+
 /// The trainer's counters and gauges.
 #[derive(Debug)]
 pub struct Metrics {
@@ -22,6 +24,8 @@ pub struct Metrics {
     shadow_agreement: Gauge<f64, AtomicU64>,
     drift: Family<Of, Gauge<f64, AtomicU64>>,
     drift_p: Family<Of, Gauge<f64, AtomicU64>>,
+    drift_reference: Gauge,
+    drift_images: Gauge,
     drifted: Gauge,
 }
 
@@ -32,7 +36,7 @@ struct Ended {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Of {
-    statistic: String,
+    statistic: &'static str,
 }
 
 impl Metrics {
@@ -48,6 +52,8 @@ impl Metrics {
             shadow_agreement: Gauge::default(),
             drift: Family::default(),
             drift_p: Family::default(),
+            drift_reference: Gauge::default(),
+            drift_images: Gauge::default(),
             drifted: Gauge::default(),
         };
         let mut registry = Registry::with_prefix("cspine_trainer");
@@ -61,19 +67,26 @@ impl Metrics {
             "Share of images that shadow and champion flag alike, where both answered",
             metrics.shadow_agreement.clone(),
         );
-        registry.register("drift", "The last day's statistics of drift", metrics.drift.clone());
+        registry.register("drift", "The latest images' statistics of drift", metrics.drift.clone());
         registry.register("drift_p", "Their p-values, adjusted for their number", metrics.drift_p.clone());
         registry.register(
+            "drift_reference_images",
+            "Images of the champion's reference period so far",
+            metrics.drift_reference.clone(),
+        );
+        registry.register("drift_images", "The latest images that are held against them", metrics.drift_images.clone());
+        registry.register(
             "drifted",
-            "1 if the last day has drifted from the champion's first",
+            "1 if the latest images have drifted from the champion's first, 0 also while nothing is known",
             metrics.drifted.clone(),
         );
         Self { registry, ..metrics }
     }
 
-    /// This trainer has the lease, or not.
+    /// This trainer has the lease, or not: then another knows of drift.
     pub fn leads(&self, yes: bool) {
         self.leads.set(yes.into());
+        self.forget_drift();
     }
 
     /// A run came to an end.
@@ -98,14 +111,28 @@ impl Metrics {
         self.shadow_agreement.set(agreement);
     }
 
-    /// A day's drift: each statistic's name, value and adjusted p-value.
-    pub fn drift<'a>(&self, statistics: impl Iterator<Item = (&'a str, f64, f64)>, drifted: bool) {
-        for (statistic, value, p) in statistics {
-            let of = Of { statistic: statistic.to_owned() };
-            self.drift.get_or_create(&of).set(value);
-            self.drift_p.get_or_create(&of).set(p);
+    /// What is known of drift, and no more what was known before.
+    pub fn drift(&self, drift: &Drift) {
+        self.forget_drift();
+        for Statistic { name, finding } in &drift.statistics {
+            if let Finding::Measured { value, p_corrected, .. } = finding {
+                let of = Of { statistic: name.as_str() };
+                self.drift.get_or_create(&of).set(*value);
+                self.drift_p.get_or_create(&of).set(*p_corrected);
+            }
         }
-        self.drifted.set(drifted.into());
+        self.drift_reference.set(i64::try_from(drift.reference).unwrap_or(i64::MAX));
+        self.drift_images.set(i64::try_from(drift.images).unwrap_or(i64::MAX));
+        self.drifted.set((drift.state == State::Drifted).into());
+    }
+
+    /// Nothing is known of drift.
+    pub fn forget_drift(&self) {
+        self.drift.clear();
+        self.drift_p.clear();
+        for gauge in [&self.drift_reference, &self.drift_images, &self.drifted] {
+            gauge.set(0);
+        }
     }
 
     /// All of them as text.

@@ -56,8 +56,6 @@ struct Service {
     pool: Arc<rayon::ThreadPool>,
     /// When this trainer began: the schedule counts from here while there was no run.
     started: chrono::DateTime<chrono::Utc>,
-    /// The day whose drift was looked at last.
-    looked: std::sync::Mutex<Option<time::Date>>,
     stop: CancellationToken,
 }
 
@@ -76,7 +74,6 @@ pub async fn run(config: RunArgs, shutdown: impl Future<Output = ()>) -> Result<
         metrics: Arc::new(Metrics::new()),
         pool: Arc::new(pool),
         started: chrono::Utc::now(),
-        looked: std::sync::Mutex::default(),
         stop: CancellationToken::new(),
         config,
     };
@@ -132,9 +129,10 @@ async fn lead(service: &Service, keeper: &Keeper) -> Result<()> {
     if let Some(run) = service.store.take_over_run(keeper.fence).await? {
         go_on(service, keeper, &run).await?;
     }
+    let mut looked = None;
     while !service.stop.is_cancelled() && !keeper.lost.is_cancelled() {
         shadows::watch(service, keeper).await?;
-        surveillance::watch(service).await?;
+        surveillance::watch(service, &mut looked).await?;
         if let Some(run) = begin_if_due(service, keeper).await? {
             cycle::run(service, keeper, &run).await?;
         }

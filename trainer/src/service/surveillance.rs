@@ -1,54 +1,58 @@
-//! Drift, day by day: the champion's images of yesterday beside those of its first days.
+//! Drift, day by day: the champion's latest images beside those of its first days.
 
 use anyhow::Result;
-use time::{Date, OffsetDateTime};
+use cspine_domain::Sha256;
+use time::{Date, Duration, OffsetDateTime};
 
 use super::Service;
-use crate::drift::{Day, Finding, State, measure};
+use crate::drift::{Day, State, measure};
 
-/// Measures yesterday, once a day and champion, and warns if it has drifted.
+/// Days that are made up for after the trainer was down; what was before them tells nobody anything any more.
+const DAYS_MAX: i64 = 7;
+
+/// Measures each day once it is over, and warns if images have drifted up to its end. `looked` is the champion and the day
+/// that were looked at last.
 ///
 /// # Errors
 /// What the database says.
-pub async fn watch(service: &Service) -> Result<()> {
-    let Some(yesterday) = OffsetDateTime::now_utc().date().previous_day() else { return Ok(()) };
-    if service.looked_at(yesterday) {
-        return Ok(());
+pub async fn watch(service: &Service, looked: &mut Option<(Sha256, Date)>) -> Result<()> {
+    let Some(champion) = service.store.serving().await?.champion else { return Ok(()) };
+    let champion = champion.sha256;
+    let yesterday = OffsetDateTime::now_utc().date() - Duration::DAY;
+    let mut day = match *looked {
+        Some((of, day)) if of == champion => day + Duration::DAY,
+        _ => {
+            service.metrics.forget_drift();
+            first(service, yesterday).await?
+        }
+    };
+    while day <= yesterday {
+        look(service, champion, day).await?;
+        day += Duration::DAY;
     }
-    if let Some(champion) = service.store.serving().await?.champion {
-        let day =
-            Day { day: yesterday, reference: service.config.drift_reference, images: service.config.drift_images };
-        look(service, champion.sha256, day).await?;
-    }
-    service.has_looked_at(yesterday);
+    *looked = Some((champion, yesterday));
     Ok(())
 }
 
-async fn look(service: &Service, champion: cspine_domain::Sha256, day: Day) -> Result<()> {
-    let drift = measure(&service.store, &service.pool, champion, day).await?;
-    if drift.state == State::TooFew {
-        tracing::info!(day = %day.day, images = drift.images, "too few images to tell whether they have drifted");
-        return Ok(());
+/// The day of the last report, so that the metrics know what it says, unless it is too long ago.
+async fn first(service: &Service, yesterday: Date) -> Result<Date> {
+    let oldest = yesterday - Duration::days(DAYS_MAX - 1);
+    let last = service.store.drift_reports(1).await?.into_iter().next();
+    Ok(last.map_or(oldest, |report| report.day.max(oldest)))
+}
+
+async fn look(service: &Service, champion: Sha256, day: Date) -> Result<()> {
+    let day = Day { day, reference: service.config.drift_reference, images: service.config.drift_images };
+    let Some(drift) = measure(&service.store, &service.pool, champion, day).await? else { return Ok(()) };
+    if drift.state != State::TooFew {
+        service.store.add_drift_report(&day.report(champion, &drift)?).await?;
     }
-    service.store.add_drift_report(&day.report(champion, &drift)?).await?;
-    let measured = drift.statistics.iter().filter_map(|statistic| match &statistic.finding {
-        Finding::Measured { value, p_corrected, .. } => Some((statistic.name.as_str(), *value, *p_corrected)),
-        _ => None,
-    });
-    service.metrics.drift(measured, drift.state == State::Drifted);
+    service.metrics.drift(&drift);
+    let (day, reference, images) = (day.day, drift.reference, drift.images);
     match drift.state {
-        State::Drifted => tracing::warn!(day = %day.day, drift = %drift, "images have drifted"),
-        _ => tracing::info!(day = %day.day, images = drift.images, "images have not drifted"),
+        State::TooFew => tracing::info!(%day, reference, images, "too few images to tell whether they have drifted"),
+        State::Steady => tracing::info!(%day, images, "images have not drifted"),
+        State::Drifted => tracing::warn!(%day, %drift, "images have drifted"),
     }
     Ok(())
-}
-
-impl Service {
-    fn looked_at(&self, day: Date) -> bool {
-        *self.looked.lock().unwrap_or_else(std::sync::PoisonError::into_inner) == Some(day)
-    }
-
-    fn has_looked_at(&self, day: Date) {
-        *self.looked.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(day);
-    }
 }

@@ -14,7 +14,8 @@ use rayon::prelude::*;
 
 const STARTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/models/starter.safetensors");
 
-/// Images of a window: within so many a change must be found, the larger one within half of them.
+/// Images of a window, as many as `--drift-images` is by default: a change must be found when a window is full of it, the
+/// larger one when half as many are there.
 const WINDOW: usize = 200;
 
 /// Patients of a department, nine of ten without an injury, as the model sees them. No two seeds share one.
