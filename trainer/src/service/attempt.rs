@@ -118,10 +118,10 @@ impl Attempt {
 
 fn counted(lessons: &Lessons) -> String {
     let count = |role| lessons.of(role).len();
-    let LeftOut { conflicting, repeated, unusable } = &lessons.left_out;
+    let LeftOut { conflicting, contradicted, repeated, unusable } = &lessons.left_out;
     format!(
         "{} new images beside {} known; {} and {} to validate with; {} frozen and {} of the newest period to measure with; \
-         left out: {} with labels in conflict, {} that repeat one to measure or validate with, {} unusable",
+         left out: {} with labels in conflict, {} that repeat another, {} unusable; {} measure though contradicted by another",
         count(Role::New),
         count(Role::Replay),
         count(Role::NewValidation),
@@ -130,7 +130,8 @@ fn counted(lessons: &Lessons) -> String {
         count(Role::Holdout),
         conflicting.len(),
         repeated.len(),
-        unusable.len()
+        unusable.len(),
+        contradicted.len()
     )
 }
 
