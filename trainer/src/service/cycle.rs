@@ -1,6 +1,7 @@
 //! A run, from its images to its verdict: gather, attempt, keep what came of it, and let a challenger that passed be tried
 //! as a shadow.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,34 +14,40 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::attempt::{Attempt, Attempted, Progress};
-use super::gather::{Span, Unused, gather};
+use super::gather::{Basis, Unused, gather};
 use super::keeper::Keeper;
 use super::{Service, evidence, report};
 use crate::models::{model_key, new_model, short};
 use crate::promotion::Decision;
 use crate::snapshot::write_atomically;
-use crate::tune::{Champion, Lesson};
+use crate::tune::{Champion, Lesson, NothingNew};
 
 /// How often progress is written down.
 const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Runs it, or goes on with it. An error that waiting does not heal ends the run as failed; what it had is kept.
+/// Runs it, or goes on with it. An error that waiting does not heal ends the run as failed; what it had is kept. With
+/// nothing new to learn from it is given up.
 ///
 /// # Errors
 /// The lease is lost, the trainer stops, or the database or the object store is away: the run goes on elsewhere, or later.
 pub async fn run(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
-    let failed = match attempt(service, keeper, run).await {
+    let (state, outcome) = match attempt(service, keeper, run).await {
         Ok(()) => return Ok(()),
         Err(error) if keeper.lost.is_cancelled() || service.stop.is_cancelled() || is_away(&error) => {
             return Err(error).context("the run goes on later");
         }
-        Err(error) => format!("{error:#}"),
+        Err(error) if error.is::<NothingNew>() => (RunState::Withdrawn, error.to_string()),
+        Err(error) => (RunState::Failed, format!("{error:#}")),
     };
-    tracing::error!(run = run.id, failed, "the run failed");
-    service.store.run_log(run.id, &failed).await?;
-    let end = RunEnd { state: RunState::Failed, challenger: None, verdict: None, outcome: failed, report_key: None };
+    if state == RunState::Failed {
+        tracing::error!(run = run.id, failed = outcome, "the run failed");
+    } else {
+        tracing::info!(run = run.id, why = outcome, "the run is given up");
+    }
+    service.store.run_log(run.id, &outcome).await?;
+    let end = RunEnd { state, challenger: None, verdict: None, outcome, report_key: None };
     service.store.end_run(keeper.fence, run.id, &end).await?;
-    service.metrics.run_ended(RunState::Failed);
+    service.metrics.run_ended(state);
     Ok(())
 }
 
@@ -56,7 +63,7 @@ async fn attempt(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
     let folder = service.config.work_dir.join(format!("run-{}", run.id));
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let champion = champion(service, run.champion).await?;
-    let (lessons, unused) = images(service, run, &folder).await?;
+    let (lessons, unused) = images(service, keeper, run, &folder).await?;
     let labels = evidence::labels(&lessons);
     let attempt = Attempt {
         champion,
@@ -77,19 +84,15 @@ async fn champion(service: &Service, sha256: Sha256) -> Result<Champion> {
 }
 
 /// The images as they were when the run began: going on, it must not see others.
-async fn images(service: &Service, run: &Run, folder: &std::path::Path) -> Result<(Vec<Lesson>, Unused)> {
+async fn images(service: &Service, keeper: &Keeper, run: &Run, folder: &Path) -> Result<(Vec<Lesson>, Unused)> {
     let file = folder.join("images.json");
-    let span = Span {
-        after: service.store.reviews_learnt_by(run.champion).await?,
-        through: run.reviews_through,
-        holdout: time::Duration::days(service.config.holdout_days.into()),
-    };
+    let basis = Basis { run, fence: keeper.fence, holdout: time::Duration::days(service.config.holdout_days.into()) };
     let kept = service.config.work_dir.join("images");
     let max_bytes = service.config.limits.max_bytes;
     if file.exists() {
         return serde_json::from_slice(&std::fs::read(&file)?).with_context(|| file.display().to_string());
     }
-    let gathered = gather(&service.store, &service.objects, span, max_bytes, &kept, |_, _| {}).await?;
+    let gathered = gather(&service.store, &service.objects, basis, max_bytes, &kept).await?;
     write_atomically(&file, &serde_json::to_vec(&gathered)?)?;
     Ok(gathered)
 }

@@ -1,5 +1,6 @@
 //! `cspine-trainer run` as a process, on a real Postgres and a folder for an object store.
 
+mod labels;
 mod runs;
 mod site;
 mod trainers;
