@@ -11,7 +11,5 @@ alter table training_runs
     add column cancel_why   short_text,
     add constraint who_cancels_says_why check ((cancelled_by is null) = (cancel_why is null));
 
--- The run that answered it, or why none did.
-alter table training_requests
-    add column run_id  bigint references training_runs,
-    add column refused text;
+-- The run that answered it.
+alter table training_requests add column run_id bigint references training_runs;

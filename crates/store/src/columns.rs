@@ -1,4 +1,4 @@
-//! Columns whose type is a word, a UID or a digest; spans of time.
+//! Columns whose type is a word, a UID or a digest; counts; spans of time.
 
 use std::error::Error;
 use std::str::FromStr;
@@ -22,6 +22,11 @@ where
     T: FromStr<Err: Error + Send + Sync + 'static>,
 {
     row.try_get::<Option<&str>, _>(column)?.map(|text| parse(column, text)).transpose()
+}
+
+/// What SQL counted.
+pub(crate) fn count(row: &PgRow, column: &str) -> Result<u64, sqlx::Error> {
+    Ok(row.try_get::<i64, _>(column)?.unsigned_abs())
 }
 
 fn parse<T>(column: &str, text: &str) -> Result<T, sqlx::Error>

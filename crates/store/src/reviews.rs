@@ -1,13 +1,12 @@
-//! What people say of images, the one label that follows from it, and on which side a patient is.
+//! What people say of images, and the one label that follows from it.
 
 use cspine_domain::{Class, ConfirmationSource, Label, Sha256, Uid};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row as _};
 use time::OffsetDateTime;
 
-use crate::columns::parsed;
-use crate::words::words;
-use crate::{Store, StoreError};
+use crate::columns::{count, parsed};
+use crate::{LearningSet, Store, StoreError};
 
 /// A person's word on an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,28 +31,6 @@ pub struct NewReview {
     pub confirmed_at: OffsetDateTime,
     /// The event, of the same source, that this one corrects.
     pub supersedes: Option<String>,
-}
-
-words! {
-    /// What a patient's images are for.
-    LearningSet, "set" {
-        /// To learn from.
-        Training = "training",
-        /// To stop, calibrate and set the operating point by.
-        Validation = "validation",
-        /// To measure with; never learned from.
-        Evaluation = "evaluation",
-    }
-}
-
-impl LearningSet {
-    /// How many there are.
-    pub const COUNT: usize = 3;
-
-    /// The index in order of declaration.
-    pub fn index(self) -> usize {
-        self as usize
-    }
 }
 
 /// A labelled image that is here.
@@ -91,15 +68,6 @@ pub struct LabelledImage {
     pub confirmed_at: OffsetDateTime,
 }
 
-/// Usable labels since a review.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NewLabels {
-    /// The last review there is: what comes after it is new to the next who asks.
-    pub through: i64,
-    /// How many images by class index.
-    pub by_class: [u64; Class::COUNT],
-}
-
 /// Every image that somebody labelled is counted once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LabelTally {
@@ -134,29 +102,10 @@ impl Store {
         Ok(new)
     }
 
-    /// Deals a side to the patient of every labelled image who has none, for ever, and notes it for the image's study; how
-    /// many of both. Until then a patient's side is the one that is going to be dealt.
-    pub async fn assign_sets(&self) -> Result<u64, StoreError> {
-        let mut tx = self.pool.begin().await?;
-        // once for all labels there are: their number decides how long that takes
-        sqlx::query("set local statement_timeout = '10min'").execute(&mut *tx).await?;
-        let dealt = sqlx::query(
-            "with sided as materialized (select patient, study_as_patient, set from labelled_images)
-             insert into patient_sets (patient, set)
-             select patient, set from sided union select study_as_patient, set from sided
-             on conflict (patient) do nothing",
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(dealt.rows_affected())
-    }
-
-    /// The side of a patient: the one that was dealt, or that is going to be.
-    pub async fn set_of(&self, patient: &str) -> Result<LearningSet, StoreError> {
-        let row =
-            sqlx::query("select coalesce((select set from patient_sets where patient = $1), drawn_set($1)) as set");
-        Ok(parsed(&row.bind(patient).fetch_one(&self.pool).await?, "set")?)
+    /// What is on record under these ids of a source, in no order.
+    pub async fn reviews_named(&self, source: &str, event_ids: &[String]) -> Result<Vec<NewReview>, StoreError> {
+        let rows = sqlx::query_as("select * from reviews where source = $1 and event_id = any($2)");
+        Ok(rows.bind(source).bind(event_ids).fetch_all(&self.pool).await?)
     }
 
     /// Every labelled image that is here, by what had been said up to a review, ordered by content. Patients, merges and
@@ -164,46 +113,6 @@ impl Store {
     pub async fn labelled_images(&self, through: i64) -> Result<Vec<LabelledImage>, StoreError> {
         let rows = sqlx::query_as("select * from labelled_through($1) order by content_sha256, sop_instance_uid");
         Ok(rows.bind(through).fetch_all(&self.pool).await?)
-    }
-
-    /// Counts usable labels that are news after a review: somebody said them later, or their image came later.
-    pub async fn new_labels(&self, after: i64) -> Result<NewLabels, StoreError> {
-        let row = sqlx::query(
-            "with news as (
-                 select label from labelled_images
-                  where not disputed and not quarantined and label <> 'unusable'
-                    and (review_id > $1
-                         or registered_at > (select max(received_at) from reviews where id <= $1))
-             )
-             select (select coalesce(max(id), 0) from reviews) as through,
-                    count(*) filter (where label = 'dislocation') as dislocation,
-                    count(*) filter (where label = 'fracture') as fracture,
-                    count(*) filter (where label = 'normal') as normal
-               from news",
-        )
-        .bind(after)
-        .fetch_one(&self.pool)
-        .await?;
-        let mut by_class = [0; Class::COUNT];
-        for class in Class::ALL {
-            by_class[class.index()] = count(&row, class.as_str())?;
-        }
-        Ok(NewLabels { through: row.try_get("through")?, by_class })
-    }
-
-    /// Puts on record that two pseudonyms are one person; false when it was there. Who has been dealt both sides is
-    /// quarantined.
-    pub async fn merge_patients(&self, from: &str, into: &str, by: &str) -> Result<bool, StoreError> {
-        let merged = sqlx::query(
-            "insert into patient_merges (from_patient, into_patient, merged_by) values ($1, $2, $3)
-             on conflict do nothing",
-        )
-        .bind(from)
-        .bind(into)
-        .bind(by)
-        .execute(&self.pool)
-        .await?;
-        Ok(merged.rows_affected() == 1)
     }
 
     /// What the labels amount to.
@@ -271,8 +180,21 @@ async fn insert(tx: &mut PgConnection, reviews: &[NewReview]) -> Result<usize, s
     Ok(usize::try_from(inserted.rows_affected()).unwrap_or(usize::MAX))
 }
 
-fn count(row: &PgRow, column: &str) -> Result<u64, sqlx::Error> {
-    Ok(row.try_get::<i64, _>(column)?.unsigned_abs())
+impl FromRow<'_, PgRow> for NewReview {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            source: row.try_get("source")?,
+            event_id: row.try_get("event_id")?,
+            sop: parsed(row, "sop_instance_uid")?,
+            content: parsed(row, "content_sha256")?,
+            label: parsed(row, "label")?,
+            reviewer: row.try_get("reviewer")?,
+            label_source: parsed(row, "label_source")?,
+            answer_seen: row.try_get("answer_seen")?,
+            confirmed_at: row.try_get("confirmed_at")?,
+            supersedes: row.try_get("supersedes")?,
+        })
+    }
 }
 
 impl FromRow<'_, PgRow> for LabelledImage {

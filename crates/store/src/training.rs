@@ -38,7 +38,7 @@ words! {
         Waiting = "waiting",
         /// Its challenger became champion.
         Promoted = "promoted",
-        /// Its challenger was given up after the gate.
+        /// There was nothing new to learn from, or its challenger was given up after the gate.
         Withdrawn = "withdrawn",
     }
 }
@@ -372,16 +372,6 @@ impl Store {
         Ok(row.fetch_optional(&self.pool).await?)
     }
 
-    /// The last review that the run saw which made this model; 0 for one that no run made.
-    pub async fn reviews_learnt_by(&self, model: Sha256) -> Result<i64, StoreError> {
-        let through: Option<i64> =
-            sqlx::query_scalar("select max(reviews_through) from training_runs where challenger_sha256 = $1")
-                .bind(model.to_string())
-                .fetch_one(&self.pool)
-                .await?;
-        Ok(through.unwrap_or(0))
-    }
-
     /// Asks for a run, whatever is due.
     pub async fn request_run(&self, by: &str, why: &str) -> Result<(), StoreError> {
         sqlx::query("insert into training_requests (requested_by, why) values ($1, $2)")
@@ -396,25 +386,6 @@ impl Store {
     pub async fn run_requested(&self) -> Result<bool, StoreError> {
         let asked = sqlx::query_scalar("select exists (select from training_requests where taken_at is null)");
         Ok(asked.fetch_one(&self.pool).await?)
-    }
-
-    /// Answers the requests that there are without a run: why there is none.
-    pub async fn refuse_requests(&self, why: &str) -> Result<(), StoreError> {
-        sqlx::query("update training_requests set taken_at = now(), refused = $1 where taken_at is null")
-            .bind(why)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
-    /// The last review that the latest run has seen which did not fail; 0 when there is none.
-    pub async fn last_reviews_through(&self) -> Result<i64, StoreError> {
-        let through: Option<i64> = sqlx::query_scalar(
-            "select reviews_through from training_runs where state <> 'failed' order by id desc limit 1",
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(through.unwrap_or(0))
     }
 }
 

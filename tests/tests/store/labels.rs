@@ -1,7 +1,7 @@
 //! What people say of images, and the one label that follows from it.
 
 use cspine_domain::{Class, ConfirmationSource, Label};
-use cspine_store::{Arrival, NewLabels, NewReview, Store};
+use cspine_store::{Arrival, NewReview, Store};
 use cspine_tests::database::Database;
 
 use crate::samples::{arrival, by, correcting, count, labelled, other_bytes, refused_by, review};
@@ -176,17 +176,14 @@ async fn a_label_that_comes_before_its_image_counts_once_the_image_is_there() {
     say(&db.store, &[review("a", &late, FRACTURE, "reader-1", 1)]).await;
     assert_eq!(labelled(&db.store, &late).await, None);
     assert_eq!(db.store.label_tally().await.unwrap().without_image, 1);
-    let before = db.store.new_labels(0).await.unwrap();
-    assert_eq!(before.by_class, [0, 0, 0]);
+    assert_eq!(db.store.new_labels().await.unwrap().by_class, [0, 0, 0]);
 
     db.store.register_arrival(&other_bytes(late.clone())).await.unwrap();
     assert_eq!(labelled(&db.store, &late).await, None, "other bytes are another image");
     db.store.register_arrival(&late).await.unwrap();
     assert_eq!(verdict(&db.store, &late).await, (FRACTURE, false));
     assert_eq!(db.store.label_tally().await.unwrap().without_image, 0);
-    // and it is news, also to who has seen the label itself
-    let news = db.store.new_labels(before.through).await.unwrap();
-    assert_eq!(news, NewLabels { through: before.through, by_class: [0, 1, 0] });
+    assert_eq!(db.store.new_labels().await.unwrap().by_class, [0, 1, 0]);
 }
 
 #[tokio::test]
@@ -201,7 +198,7 @@ async fn a_labelled_image_is_what_its_study_and_its_arrival_say() {
     assert_eq!((image.object_key, image.media_type), (arrival.object_key, arrival.media_type));
     assert_eq!(image.confirmed_at.unix_timestamp(), 7 * 60);
     assert_eq!(image.patient, format!("study:{}", arrival.study));
-    assert_eq!(image.review_id, db.store.new_labels(0).await.unwrap().through);
+    assert_eq!(image.review_id, db.store.new_labels().await.unwrap().through);
 }
 
 #[tokio::test]
@@ -209,7 +206,7 @@ async fn what_is_said_later_changes_nothing_of_what_had_been_said() {
     let db = Database::create().await;
     let (image, other) = (arrived(&db.store, 1).await, arrived(&db.store, 2).await);
     say(&db.store, &[review("a", &image, FRACTURE, "reader-1", 1)]).await;
-    let through = db.store.new_labels(0).await.unwrap().through;
+    let through = db.store.new_labels().await.unwrap().through;
     let then = db.store.labelled_images(through).await.unwrap();
     say(
         &db.store,
@@ -237,21 +234,18 @@ async fn images_are_listed_by_content() {
 }
 
 #[tokio::test]
-async fn new_labels_are_the_usable_ones_since_a_review() {
+async fn labels_are_tallied_by_whether_they_are_used() {
     let db = Database::create().await;
     let mut images = Vec::new();
     for number in 0..6 {
         images.push(arrived(&db.store, number).await);
     }
     let word = |event_id: &str, image: usize, label: Label| review(event_id, &images[image], label, event_id, 1);
-    say(&db.store, &[word("a", 0, FRACTURE), word("b", 1, DISLOCATION)]).await;
-    let first = db.store.new_labels(0).await.unwrap();
-    assert_eq!(first.by_class, [1, 1, 0]);
-    assert_eq!(db.store.new_labels(first.through).await.unwrap().by_class, [0, 0, 0]);
-
     say(
         &db.store,
         &[
+            word("a", 0, FRACTURE),
+            word("b", 1, DISLOCATION),
             word("c", 2, NORMAL),
             word("d", 3, Label::Unusable),
             word("e", 4, NORMAL),
@@ -261,13 +255,28 @@ async fn new_labels_are_the_usable_ones_since_a_review() {
         ],
     )
     .await;
-    let second = db.store.new_labels(first.through).await.unwrap();
-    assert_eq!(second.by_class, [0, 1, 1]);
-    assert_eq!(db.store.new_labels(0).await.unwrap(), NewLabels { by_class: [1, 1, 1], ..second });
     let tally = db.store.label_tally().await.unwrap();
     assert_eq!((tally.unusable, tally.disputed, tally.quarantined, tally.without_image), (1, 1, 0, 0));
     let usable = tally.usable.iter().fold([0; 3], |sum, set| [sum[0] + set[0], sum[1] + set[1], sum[2] + set[2]]);
     assert_eq!(usable, [1, 1, 1]);
+    assert_eq!(db.store.new_labels().await.unwrap().by_class, usable);
+}
+
+#[tokio::test]
+async fn words_are_found_by_source_and_id_as_they_were_said() {
+    let db = Database::create().await;
+    let image = arrived(&db.store, 1).await;
+    let words = [
+        NewReview { answer_seen: true, ..correcting("z", review("a", &image, Label::Unusable, "reader-1", 1)) },
+        by(ConfirmationSource::Ct, review("b", &image, FRACTURE, "reader-2", 2)),
+        NewReview { source: "/elsewhere".into(), ..review("a", &image, NORMAL, "reader-3", 3) },
+    ];
+    say(&db.store, &words).await;
+    let ids = ["a".to_owned(), "b".to_owned(), "z".to_owned()];
+    let mut found = db.store.reviews_named("/reading-room", &ids).await.unwrap();
+    found.sort_by(|one, other| one.event_id.cmp(&other.event_id));
+    assert_eq!(found, words[..2]);
+    assert_eq!(db.store.reviews_named("/elsewhere", &ids[1..]).await.unwrap(), []);
 }
 
 #[tokio::test]

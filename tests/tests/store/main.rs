@@ -5,6 +5,7 @@ mod drift;
 mod evidence;
 mod findings;
 mod label_rules;
+mod label_uses;
 mod labels;
 mod models;
 mod outbox;

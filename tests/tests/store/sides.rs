@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cspine_domain::{Class, Sha256};
-use cspine_store::{Arrival, LearningSet, ReferenceImage, Store};
+use cspine_store::{Arrival, LearningSet, Patient, ReferenceImage, Store};
 use cspine_tests::database::Database;
 
 use crate::samples::{arrival, deal, labelled, of_patient, refused_by, review};
@@ -18,6 +18,19 @@ async fn label(store: &Store, image: &Arrival) {
 async fn side(store: &Store, image: &Arrival) -> (LearningSet, bool) {
     let image = labelled(store, image).await.expect("a labelled image");
     (image.set, image.quarantined)
+}
+
+/// An image that came with a champion.
+fn reference(content: Sha256, patient: &str, set: LearningSet) -> ReferenceImage {
+    ReferenceImage {
+        content,
+        object_key: format!("reference/{content}"),
+        media_type: "image/png".into(),
+        label: Class::Normal,
+        patient: patient.into(),
+        site: None,
+        set,
+    }
 }
 
 /// The sides of all labelled images by patient.
@@ -98,7 +111,7 @@ async fn a_merge_across_sides_quarantines_both() {
     assert_eq!(side(&db.store, &one).await, (LearningSet::Training, true));
     assert_eq!(side(&db.store, &two).await, (LearningSet::Evaluation, true));
     assert!(!side(&db.store, &bystander).await.1);
-    assert_eq!(db.store.new_labels(0).await.unwrap().by_class, [0, 0, 1]);
+    assert_eq!(db.store.new_labels().await.unwrap().by_class, [0, 0, 1]);
     assert_eq!(db.store.label_tally().await.unwrap().quarantined, 2);
 }
 
@@ -220,20 +233,41 @@ async fn an_image_that_came_with_the_champion_on_another_side_is_quarantined() {
     deal(&db.store, "one", LearningSet::Training).await;
     let image = of_patient("one", arrival(1, 1));
     label(&db.store, &image).await;
-    let reference = |content, set: LearningSet| ReferenceImage {
-        content,
-        object_key: "reference/1.png".into(),
-        media_type: "image/png".into(),
-        label: Class::Normal,
-        patient: format!("phantom {set}"),
-        site: None,
-        set,
-    };
-    let others = [reference(Sha256::of(b"another"), LearningSet::Evaluation)];
-    db.store.add_reference(&others, "qa-7").await.unwrap();
+    let another = reference(Sha256::of(b"another"), "phantom", LearningSet::Evaluation);
+    db.store.add_reference(&[another], "qa-7").await.unwrap();
     assert!(!side(&db.store, &image).await.1);
-    db.store.add_reference(&[reference(image.content, LearningSet::Evaluation)], "qa-7").await.unwrap();
+    let same = reference(image.content, "phantom", LearningSet::Evaluation);
+    db.store.add_reference(&[same], "qa-7").await.unwrap();
     assert_eq!(side(&db.store, &image).await, (LearningSet::Training, true));
+}
+
+#[tokio::test]
+async fn patients_on_two_sides_are_those_whom_merges_connect_with_another_side() {
+    let db = Database::create().await;
+    let replayed = reference(Sha256::of(b"replayed"), "replayed", LearningSet::Training);
+    let frozen = reference(Sha256::of(b"frozen"), "frozen", LearningSet::Evaluation);
+    let neighbour = reference(Sha256::of(b"neighbour"), "neighbour", LearningSet::Training);
+    db.store.add_reference(&[replayed, frozen, neighbour], "qa-7").await.unwrap();
+    for (from, into) in [("neighbour", "nobody"), ("replayed", "between")] {
+        db.store.merge_patients(from, into, "registry").await.unwrap();
+    }
+    assert!(db.store.patients_on_two_sides().await.unwrap().is_empty());
+    db.store.merge_patients("frozen", "between", "registry").await.unwrap();
+    let on_two_sides = db.store.patients_on_two_sides().await.unwrap();
+    assert_eq!(on_two_sides.into_iter().collect::<Vec<_>>(), ["frozen", "replayed"]);
+}
+
+#[tokio::test]
+async fn a_pseudonym_is_known_by_its_images_and_its_side() {
+    let db = Database::create().await;
+    let image = reference(Sha256::of(b"reference"), "one", LearningSet::Validation);
+    db.store.add_reference(&[image], "qa-7").await.unwrap();
+    for (patient, number) in [("one", 1), ("one", 2), ("two", 3)] {
+        db.store.register_arrival(&of_patient(patient, arrival(number, number))).await.unwrap();
+    }
+    for (name, images, set) in [("one", 3, Some(LearningSet::Validation)), ("two", 1, None), ("three", 0, None)] {
+        assert_eq!(db.store.patient(name).await.unwrap(), Patient { images, set }, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -89,7 +89,6 @@ async fn a_lease_given_back_is_free_at_once() {
 async fn a_run_is_a_row_from_its_beginning_to_its_end() {
     let db = Database::create().await;
     let fence = lease(&db.store, "trainer-1").await;
-    assert_eq!(db.store.last_reviews_through().await.unwrap(), 0);
     let begun = begin(&db.store, fence, 40).await;
     assert_eq!(
         (begun.state, begun.cause, begun.champion),
@@ -97,7 +96,6 @@ async fn a_run_is_a_row_from_its_beginning_to_its_end() {
     );
     assert_eq!((begun.reviews_through, begun.progress, begun.ended_at), (40, 0.0, None));
     assert_eq!((&begun.settings, begun.take_overs, &begun.cancelled), (&json!({"rate": 0.0005}), 0, &None));
-    assert_eq!(db.store.last_reviews_through().await.unwrap(), 40);
 
     assert_eq!(db.store.run_progress(fence, begun.id, "epoch 2 of 8", 0.25).await.unwrap(), Standing::Held);
     db.store.run_log(begun.id, "400 images").await.unwrap();
@@ -220,19 +218,6 @@ async fn one_run_goes_on_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_run_that_failed_has_seen_no_reviews() {
-    let db = Database::create().await;
-    let fence = lease(&db.store, "trainer-1").await;
-    for (reviews_through, state, seen) in
-        [(10, RunState::Rejected, 10), (20, RunState::Failed, 10), (30, RunState::Rejected, 30)]
-    {
-        let run = begin(&db.store, fence, reviews_through).await.id;
-        assert!(ends(&db.store, fence, run, &end(state)).await);
-        assert_eq!(db.store.last_reviews_through().await.unwrap(), seen);
-    }
-}
-
-#[tokio::test]
 async fn a_run_that_was_taken_over_cannot_be_ended_by_its_old_holder() {
     let db = Database::create().await;
     let first = lease(&db.store, "trainer-1").await;
@@ -307,19 +292,4 @@ async fn a_run_answers_whatever_requests_there_are() {
     assert!(requested().await, "asking takes nothing");
     begin(&db.store, lease(&db.store, "trainer-1").await, 1).await;
     assert!(!requested().await);
-
-    db.store.request_run("qa-1", "again").await.unwrap();
-    db.store.refuse_requests("there is nothing new to learn from").await.unwrap();
-    assert!(!requested().await);
-}
-
-#[tokio::test]
-async fn a_model_has_learnt_what_its_run_saw_and_one_that_no_run_made_nothing() {
-    let db = Database::create().await;
-    let fence = lease(&db.store, "trainer").await;
-    let run = begin(&db.store, fence, 41).await;
-    let end = shadowing(&db.store).await;
-    assert!(ends(&db.store, fence, run.id, &end).await);
-    assert_eq!(db.store.reviews_learnt_by(end.challenger.unwrap()).await.unwrap(), 41);
-    assert_eq!(db.store.reviews_learnt_by(run.champion).await.unwrap(), 0);
 }

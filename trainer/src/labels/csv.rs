@@ -3,12 +3,12 @@
 use anyhow::{Context, Result, ensure};
 use cspine_domain::{Sha256, Uid};
 use cspine_store::NewReview;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// A line, as it stands there.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 struct Line {
     id: Option<String>,
     sop_instance_uid: String,
@@ -21,32 +21,38 @@ struct Line {
     supersedes: Option<String>,
 }
 
-/// Every line's review. Without an id a line's is its number: the file's digest names the source then.
-pub(super) fn read(bytes: &[u8], source: Option<&str>) -> Result<Vec<NewReview>> {
-    let source = source.map_or_else(|| format!("labels/{}", Sha256::of(bytes)), str::to_owned);
+/// Every line's review, in their order: the first is line [`FIRST`]. Without an id a line's is the digest of what it says:
+/// the same line in another file is the same.
+pub(super) fn read(bytes: &[u8], source: &str) -> Result<Vec<NewReview>> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
     let mut reviews = Vec::new();
     for (i, line) in reader.deserialize::<Line>().enumerate() {
-        let number = i + 2;
         let review = line
             .map_err(|error| anyhow::anyhow!("{}", said(&error)))
-            .and_then(|line| review(line, &source, number))
-            .with_context(|| format!("line {number}"))?;
+            .and_then(|line| review(line, source))
+            .with_context(|| format!("line {}", i + FIRST))?;
         reviews.push(review);
     }
     ensure!(!reviews.is_empty(), "it has no lines");
     Ok(reviews)
 }
 
-fn review(line: Line, source: &str, number: usize) -> Result<NewReview> {
+/// The line after the header.
+pub(super) const FIRST: usize = 2;
+
+fn review(mut line: Line, source: &str) -> Result<NewReview> {
     let word = |name: &str| format!("{name} is not what it should be");
     let text = |name: &str, value: String| {
         ensure!((1..=255).contains(&value.chars().count()), "{name} is empty or too long");
         Ok(value)
     };
+    let event_id = match line.id.take().filter(|id| !id.is_empty()) {
+        Some(id) => id,
+        None => Sha256::of(&serde_json::to_vec(&line)?).to_string(),
+    };
     Ok(NewReview {
         source: source.to_owned(),
-        event_id: line.id.filter(|id| !id.is_empty()).unwrap_or_else(|| number.to_string()),
+        event_id,
         sop: line.sop_instance_uid.parse::<Uid>().context(word("sop_instance_uid"))?,
         content: line.content_sha256.parse().ok().context(word("content_sha256"))?,
         label: line.label.parse().context(word("label"))?,
@@ -85,20 +91,34 @@ mod tests {
     }
 
     #[test]
-    fn lines_become_reviews_whose_source_is_the_file_unless_told_otherwise() {
+    fn lines_become_reviews_with_their_ids() {
         let bytes = file(&[
-            ",1.2.3,SHA,fracture,r-1,ct,true,2026-11-25T10:00:00Z,",
+            "a,1.2.3,SHA,fracture,r-1,ct,true,2026-11-25T10:00:00Z,",
             "b, 1.2.4,SHA,unusable,r-2,qa,false,2026-11-25T10:00:00+01:00,a",
         ]);
-        let reviews = read(&bytes, None).unwrap();
-        assert_eq!(reviews[0].source, format!("labels/{}", Sha256::of(&bytes)));
-        assert_eq!((reviews[0].event_id.as_str(), reviews[1].event_id.as_str()), ("2", "b"));
+        let reviews = read(&bytes, "qa-list").unwrap();
+        assert!(reviews.iter().all(|review| review.source == "qa-list"));
+        assert_eq!((reviews[0].event_id.as_str(), reviews[1].event_id.as_str()), ("a", "b"));
         assert_eq!(
             (reviews[0].label, reviews[0].label_source),
             (Label::Class(Class::Fracture), ConfirmationSource::Ct)
         );
         assert_eq!((reviews[1].label, reviews[1].supersedes.as_deref()), (Label::Unusable, Some("a")));
-        assert_eq!(read(&bytes, Some("qa-list")).unwrap()[0].source, "qa-list");
+    }
+
+    #[test]
+    fn a_line_without_an_id_has_the_same_in_every_file_and_another_than_every_other_line() {
+        let lines = [
+            ",1.2.3,SHA,fracture,r-1,ct,true,2026-11-25T10:00:00Z,",
+            ",1.2.3,SHA,normal,r-1,ct,true,2026-11-25T10:00:00Z,",
+            ",1.2.3,SHA,normal,r-2,ct,true,2026-11-25T10:00:00Z,",
+        ];
+        let ids = |lines: &[&str]| -> Vec<String> {
+            read(&file(lines), "labels").unwrap().into_iter().map(|review| review.event_id).collect()
+        };
+        let once = ids(&lines[..2]);
+        assert_eq!(ids(&[lines[2], lines[0], lines[1]])[1..], once);
+        assert!(ids(&lines).iter().collect::<std::collections::HashSet<_>>().len() == 3);
     }
 
     #[test]
@@ -112,12 +132,12 @@ mod tests {
             (",1.2.3,SHA,fracture,r-1,ct,true", "another number of fields"),
         ] {
             let good = ",1.2.3,SHA,normal,r-1,ct,true,2026-11-25T10:00:00Z,";
-            let error = format!("{:#}", read(&file(&[good, line]), None).unwrap_err());
+            let error = format!("{:#}", read(&file(&[good, line]), "labels").unwrap_err());
             assert!(error.contains("line 3") && error.contains(what), "{line}: {error}");
             for value in ["broken neck", "yesterday", "maybe"] {
                 assert!(!error.contains(value), "{error}");
             }
         }
-        assert!(read(HEADER.as_bytes(), None).is_err());
+        assert!(read(HEADER.as_bytes(), "labels").is_err());
     }
 }

@@ -1,13 +1,15 @@
 //! `cspine-trainer labels`: what people said of images, by hand. Events (`image.confirmed`) come by way of the workers.
 
 mod csv;
+mod import;
+mod merge;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use cspine_domain::Class;
 use cspine_service::config::DatabaseArgs;
-use cspine_service::record::{caller, short_text};
+use cspine_service::record::short_text;
 use cspine_store::{LabelTally, LearningSet};
 
 use crate::database::connect;
@@ -19,7 +21,8 @@ pub enum LabelsCommand {
     ///
     /// Columns: sop_instance_uid, content_sha256, label (dislocation, fracture, normal, unusable), reviewer (a pseudonym),
     /// source (ct, consensus, radiologist, qa), answer_seen (true, false), confirmed_at (RFC 3339), and, if a line corrects
-    /// another, id and supersedes. Either every line is taken in or none.
+    /// another, id and supersedes. An id is a line's for ever, in whatever file; without one a line is known by what it says.
+    /// Either every line is taken in or none.
     Import(ImportArgs),
     /// Say how many labels there are, and which are not used and why
     Tally(DatabaseArgs),
@@ -35,9 +38,9 @@ pub struct ImportArgs {
     pub database: DatabaseArgs,
     /// The CSV file
     pub file: PathBuf,
-    /// What its lines' ids are unique within [default: labels/ and the file's SHA-256]
-    #[arg(long, value_name = "NAME", value_parser = short_text)]
-    pub source: Option<String>,
+    /// What its lines' ids are unique within
+    #[arg(long, value_name = "NAME", value_parser = short_text, default_value = "labels")]
+    pub source: String,
 }
 
 /// Who is whom.
@@ -53,6 +56,9 @@ pub struct MergeArgs {
     /// Who says so [default: the calling user]
     #[arg(long, value_name = "WHO", value_parser = short_text)]
     pub by: Option<String>,
+    /// Also if no image has come under one of them yet
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Does it.
@@ -63,30 +69,15 @@ pub fn run(command: LabelsCommand) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
-            LabelsCommand::Import(args) => import(&args).await,
+            LabelsCommand::Import(args) => import::run(&args).await,
             LabelsCommand::Tally(database) => {
                 let tally = connect(&database).await?.label_tally().await?;
                 print!("{}", text(&tally));
                 Ok(())
             }
-            LabelsCommand::Merge(args) => merge(&args).await,
+            LabelsCommand::Merge(args) => merge::run(&args).await,
         }
     })
-}
-
-async fn import(args: &ImportArgs) -> Result<()> {
-    let bytes = std::fs::read(&args.file).with_context(|| format!("reading {}", args.file.display()))?;
-    let reviews = csv::read(&bytes, args.source.as_deref()).with_context(|| args.file.display().to_string())?;
-    let taken = connect(&args.database).await?.record_reviews(&reviews).await?;
-    println!("{} lines: {taken} new labels, {} were there", reviews.len(), reviews.len() - taken);
-    Ok(())
-}
-
-async fn merge(args: &MergeArgs) -> Result<()> {
-    let by = args.by.clone().unwrap_or_else(caller);
-    let merged = connect(&args.database).await?.merge_patients(&args.from, &args.into, &by).await?;
-    println!("{}", if merged { "merged" } else { "was merged before" });
-    Ok(())
 }
 
 fn text(tally: &LabelTally) -> String {

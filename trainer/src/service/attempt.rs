@@ -20,6 +20,8 @@ pub struct Attempt {
     pub champion: Champion,
     /// The images, each for something.
     pub lessons: Vec<Lesson>,
+    /// Where their files lie.
+    pub images: PathBuf,
     /// How to learn.
     pub tune: TuneArgs,
     /// How much worse is still no worse.
@@ -66,7 +68,7 @@ impl Attempt {
     ) -> Result<Attempted> {
         let preprocessing = self.champion.checkpoint.card.preprocessing.clone();
         let (of, done) = (self.lessons.len(), AtomicUsize::new(0));
-        let lessons = Lessons::load(self.lessons, &preprocessing, &self.limits, || {
+        let lessons = Lessons::load(self.lessons, &self.images, &preprocessing, &self.limits, || {
             let share = 0.1 * done.fetch_add(1, Ordering::Relaxed) as f32 / of.max(1) as f32;
             tell(Progress { stage: "decoding".into(), share })
         })?;
@@ -118,10 +120,10 @@ impl Attempt {
 
 fn counted(lessons: &Lessons) -> String {
     let count = |role| lessons.of(role).len();
-    let LeftOut { conflicting, repeated, unusable } = &lessons.left_out;
+    let LeftOut { conflicting, contradicted, repeated, unusable } = &lessons.left_out;
     format!(
         "{} new images beside {} known; {} and {} to validate with; {} frozen and {} of the newest period to measure with; \
-         left out: {} with labels in conflict, {} that repeat one to measure or validate with, {} unusable",
+         left out: {} with labels in conflict, {} that repeat another, {} unusable; {} measure though contradicted by another",
         count(Role::New),
         count(Role::Replay),
         count(Role::NewValidation),
@@ -130,7 +132,8 @@ fn counted(lessons: &Lessons) -> String {
         count(Role::Holdout),
         conflicting.len(),
         repeated.len(),
-        unusable.len()
+        unusable.len(),
+        contradicted.len()
     )
 }
 

@@ -44,7 +44,8 @@ pub struct RunArgs {
     /// Of each class, at least
     #[arg(long, env = "CSPINE_TRAIN_LABELS_EACH", default_value_t = 20)]
     pub train_labels_each: u64,
-    /// Cron expression of five fields, UTC, such as '0 3 * * *': then too a run is due, if there is a new label at all
+    /// Cron expression of five fields, UTC, such as '0 3 * * *': then too a run is due, or within two hours after it if
+    /// no trainer was there or one was busy, if there is anything new to learn from
     #[arg(long, env = "CSPINE_TRAIN_SCHEDULE", value_name = "CRON", value_parser = schedule)]
     pub schedule: Option<Cron>,
     /// How the champion is fine-tuned.

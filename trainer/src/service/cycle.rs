@@ -1,11 +1,12 @@
 //! A run, from its images to its verdict: gather, attempt, keep what came of it, and let a challenger that passed be tried
 //! as a shadow.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use cspine_domain::Sha256;
+use cspine_domain::{ObjectKey, Sha256};
 use cspine_nets::Checkpoint;
 use cspine_service::ObjectError;
 use cspine_store::{Move, Moved, NewModel, Run, RunEnd, RunState, Standing, StoreError};
@@ -13,20 +14,23 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::attempt::{Attempt, Attempted, Progress};
-use super::gather::{Span, Unused, gather};
+use super::evidence::Kept;
+use super::gather::{Basis, Choice, choose, fetch};
 use super::keeper::Keeper;
 use super::report::Report;
 use super::settings::{Settings, program};
 use super::{Service, evidence, report};
 use crate::models::{model_key, new_model, short};
 use crate::promotion::Decision;
-use crate::snapshot::write_atomically;
-use crate::tune::{Champion, Lesson};
+use crate::tune::{Champion, NothingNew};
 
+/// Bytes of a run's list of images, at most: a million of them.
+const CHOICE_BYTES_MAX: u64 = 1 << 29;
 /// How often progress is written down.
 const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Runs it, or goes on with it. An error that waiting does not heal ends the run as failed; what it had is kept.
+/// Runs it, or goes on with it. An error that waiting does not heal ends the run as failed; what it had is kept. With
+/// nothing new to learn from it is given up.
 ///
 /// # Errors
 /// The lease is lost, the trainer stops, or the database or the object store is away: the run goes on elsewhere, or later.
@@ -35,6 +39,9 @@ pub async fn run(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
         Ok(()) => Ok(()),
         Err(error) if keeper.lost.is_cancelled() || service.stop.is_cancelled() || is_away(&error) => {
             Err(error).context("the run goes on later")
+        }
+        Err(error) if error.is::<NothingNew>() => {
+            end_without(service, keeper, run, RunState::Withdrawn, &error.to_string()).await
         }
         Err(error) => give_up(service, keeper, run, &format!("{error:#}")).await,
     }
@@ -46,14 +53,19 @@ pub async fn run(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
 /// The database or the object store is away.
 pub async fn give_up(service: &Service, keeper: &Keeper, run: &Run, why: &str) -> Result<()> {
     tracing::error!(run = run.id, why, "the run failed");
+    end_without(service, keeper, run, RunState::Failed, why).await
+}
+
+/// Ends a run that has no challenger.
+async fn end_without(service: &Service, keeper: &Keeper, run: &Run, state: RunState, why: &str) -> Result<()> {
     service.store.run_log(run.id, why).await?;
     let end = RunEnd {
-        state: RunState::Failed,
+        state,
         challenger: None,
         verdict: None,
         outcome: why.to_owned(),
         report_key: None,
-        evidence: json!({ "champion": run.champion, "settings": run.settings, "failed": why }),
+        evidence: json!({ "champion": run.champion, "settings": run.settings, "state": state, "why": why }),
     };
     end_run(service, keeper, run, &end).await
 }
@@ -62,7 +74,19 @@ pub async fn give_up(service: &Service, keeper: &Keeper, run: &Run, why: &str) -
 async fn end_run(service: &Service, keeper: &Keeper, run: &Run, end: &RunEnd) -> Result<()> {
     let link = service.store.end_run(keeper.fence, run.id, end).await?.context("the lease is lost")?;
     service.metrics.run_ended(end.state);
+    tracing::info!(run = run.id, state = end.state.as_str(), challenger = ?end.challenger, "the run ended");
+    // Its checkpoints are of no more use.
+    if let Err(error) = std::fs::remove_dir_all(folder(service, run))
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(run = run.id, %error, "the run's checkpoints were not removed");
+    }
     evidence::keep(&service.objects, &link).await
+}
+
+/// Where its checkpoints lie.
+fn folder(service: &Service, run: &Run) -> PathBuf {
+    service.config.work_dir.join(format!("run-{}", run.id))
 }
 
 /// Whether waiting heals it: nobody's fault.
@@ -78,14 +102,17 @@ async fn attempt(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
     if settings.program != program()? {
         service.store.run_log(run.id, "another program goes on with it than it began with").await?;
     }
-    let folder = service.config.work_dir.join(format!("run-{}", run.id));
+    let folder = folder(service, run);
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let champion = champion(service, run.champion).await?;
-    let (lessons, unused) = images(service, run, &settings, &folder).await?;
-    let labels = evidence::labels(&lessons);
+    let (choice, kept) = choice(service, keeper, run, &settings).await?;
+    let images = service.config.work_dir.join("images");
+    let (lessons, unused) = fetch(&service.objects, choice, service.config.limits.max_bytes, &images).await?;
+    let labels = evidence::labels(&lessons, &kept);
     let attempt = Attempt {
         champion,
         lessons,
+        images,
         tune: settings.tune.clone(),
         margins: settings.margins,
         limits: service.config.limits.limits(),
@@ -117,27 +144,22 @@ async fn champion(service: &Service, sha256: Sha256) -> Result<Champion> {
     Ok(Champion { checkpoint: Checkpoint::read(&bytes)?, sha256 })
 }
 
-/// The images as they were when the run began: going on, it must not see others.
-async fn images(
-    service: &Service,
-    run: &Run,
-    settings: &Settings,
-    folder: &std::path::Path,
-) -> Result<(Vec<Lesson>, Unused)> {
-    let file = folder.join("images.json");
-    let span = Span {
-        after: service.store.reviews_learnt_by(run.champion).await?,
-        through: run.reviews_through,
-        holdout: time::Duration::days(settings.holdout_days.into()),
+/// The choice of images that the object store keeps of the run, or a new one, which it keeps from now on.
+async fn choice(service: &Service, keeper: &Keeper, run: &Run, settings: &Settings) -> Result<(Choice, Kept)> {
+    let key: ObjectKey = format!("runs/{}/images.json", run.id).parse()?;
+    let bytes = match service.objects.get(&key, CHOICE_BYTES_MAX, None).await {
+        Ok(bytes) => bytes,
+        Err(ObjectError::Missing) => {
+            let holdout = time::Duration::days(settings.holdout_days.into());
+            let choice = choose(&service.store, Basis { run, fence: keeper.fence, holdout }).await?;
+            let bytes = serde_json::to_vec(&choice)?;
+            service.objects.put(&key, bytes.clone()).await?;
+            bytes
+        }
+        Err(error) => return Err(error).with_context(|| key.to_string()),
     };
-    let kept = service.config.work_dir.join("images");
-    let max_bytes = service.config.limits.max_bytes;
-    if file.exists() {
-        return serde_json::from_slice(&std::fs::read(&file)?).with_context(|| file.display().to_string());
-    }
-    let gathered = gather(&service.store, &service.objects, span, max_bytes, &kept, |_, _| {}).await?;
-    write_atomically(&file, &serde_json::to_vec(&gathered)?)?;
-    Ok(gathered)
+    let choice = serde_json::from_slice(&bytes).with_context(|| key.to_string())?;
+    Ok((choice, Kept { key: key.to_string(), sha256: Sha256::of(&bytes) }))
 }
 
 /// Attempts on threads of its own, tells the database how far it is, and ends early when the lease is lost. While the
@@ -248,7 +270,6 @@ async fn finish(
         evidence,
     };
     end_run(service, keeper, run, &end).await?;
-    tracing::info!(run = run.id, challenger = %challenger, state = state.as_str(), "the run ended");
     if state == RunState::Shadowing { shadow(service, keeper, run, challenger).await } else { Ok(()) }
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use cspine_domain::{ObjectKey, Sha256};
 use cspine_service::{ObjectError, Objects};
 use cspine_store::{Link, Store};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::tune::Lesson;
@@ -82,14 +83,20 @@ fn after(previous: Sha256) -> Result<ObjectKey> {
     Ok(format!("runs/evidence/{previous}").parse()?)
 }
 
-/// Digest and counts of the labels that a run was given: with the reviews in the database it can be computed again.
-pub fn labels(lessons: &[Lesson]) -> Value {
-    let mut lines: Vec<String> =
-        lessons.iter().map(|lesson| format!("{} {} {:?}\n", lesson.content, lesson.class, lesson.role)).collect();
-    lines.sort_unstable();
+/// Something that the object store keeps.
+#[derive(Debug, Clone, Serialize)]
+pub struct Kept {
+    /// Where.
+    pub key: String,
+    /// Of its bytes.
+    pub sha256: Sha256,
+}
+
+/// The labels that a run was given: where their list is kept, and how many there are of each.
+pub fn labels(lessons: &[Lesson], list: &Kept) -> Value {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for lesson in lessons {
         *counts.entry(format!("{:?} {}", lesson.role, lesson.class)).or_default() += 1;
     }
-    json!({ "digest": Sha256::of(lines.concat().as_bytes()), "images": lessons.len(), "by_role_and_class": counts })
+    json!({ "list": list, "images": lessons.len(), "by_role_and_class": counts })
 }

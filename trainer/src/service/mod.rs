@@ -163,16 +163,14 @@ async fn go_on(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
 async fn begin_if_due(service: &Service, keeper: &Keeper) -> Result<Option<Run>> {
     let Some(champion) = service.store.serving().await?.champion else { return Ok(None) };
     let last = service.store.runs(1).await?.into_iter().next();
-    let new = service.store.new_labels(service.store.last_reviews_through().await?).await?;
+    let new = service.store.new_labels().await?;
     service.metrics.new_labels(new.by_class.iter().sum());
     let now = OffsetDateTime::now_utc();
     let failed = last.as_ref().filter(|run| run.state == RunState::Failed).and_then(|run| run.ended_at);
     let waits = failed.is_some_and(|ended| now < ended + PAUSE_AFTER_FAILURE) || on_trial(service, now).await?;
-    let since = last.map_or(service.started, |run| {
-        chrono::DateTime::from_timestamp(run.started_at.unix_timestamp(), 0).unwrap_or(service.started)
-    });
+    let busy = due::Busy::with(last.as_ref(), service.started);
     let asked = service.store.run_requested().await?.then_some(RunCause::Request);
-    let due = || service.config.when().due(&new, since, chrono::Utc::now()).filter(|_| !waits);
+    let due = || service.config.when().due(&new, busy, chrono::Utc::now()).filter(|_| !waits);
     let Some(cause) = asked.or_else(due) else {
         return Ok(None);
     };

@@ -231,8 +231,9 @@ fn images(page: &mut Page, report: &Figures<'_>) {
         row("not used: unusable by their label", report.unused.unusable),
         row("not used: gone from the object store", report.unused.missing),
         row("left out: one picture under several labels", report.left_out.conflicting.len()),
-        row("left out: repeats one to measure or validate with", report.left_out.repeated.len()),
+        row("left out: repeats another", report.left_out.repeated.len()),
         row("left out: not decodable or not assessable", report.left_out.unusable.len()),
+        row("measured with though another label contradicts theirs", report.left_out.contradicted.len()),
     ]);
     page.table("What each was for", &["", "images"], &rows);
 }

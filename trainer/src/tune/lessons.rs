@@ -1,6 +1,7 @@
 //! The images of a fine-tuning: what each is for, and which of them may not be used.
 
-use std::path::PathBuf;
+use std::cmp::Reverse;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cspine_domain::{Class, Sha256};
@@ -34,8 +35,6 @@ pub enum Role {
 pub struct Lesson {
     /// Of its bytes: its name.
     pub content: Sha256,
-    /// Where it lies.
-    pub path: PathBuf,
     /// What it shows.
     pub class: Class,
     /// Whose it is.
@@ -61,26 +60,31 @@ pub struct Lessons {
 pub struct LeftOut {
     /// One picture under several labels: at least one of them is wrong.
     pub conflicting: Vec<Sha256>,
-    /// The same picture as one that measures or validates: it would be known by heart.
+    /// Under several labels too, and used all the same, for it measures.
+    pub contradicted: Vec<Sha256>,
+    /// The same picture as one that is used: it would be known by heart where it measures or validates, and weigh twice
+    /// where it is learnt from.
     pub repeated: Vec<Sha256>,
     /// Not decodable, or nothing that the network has a business with; with what was said of it.
     pub unusable: Vec<(Sha256, String)>,
 }
 
 impl Lessons {
-    /// Reads and decodes on rayon's current pool; `tell` hears of each.
+    /// Reads them out of a folder, where each has its digest for a name, and decodes on rayon's current pool; `tell` hears
+    /// of each.
     ///
     /// # Errors
     /// An image of the frozen set that cannot be used: without it figures of two runs would not be of one set. A file that
     /// cannot be read, or is another than its name says.
     pub fn load(
         lessons: Vec<Lesson>,
+        folder: &Path,
         preprocessing: &Preprocessing,
         limits: &Limits,
         tell: impl Fn() -> Result<()> + Sync,
     ) -> Result<Self> {
         let decoded = lessons.into_par_iter().with_max_len(1).map(|lesson| {
-            let one = decode(&lesson, preprocessing, limits)?;
+            let one = decode(&lesson, folder, preprocessing, limits)?;
             tell()?;
             Ok((lesson, one))
         });
@@ -120,13 +124,13 @@ impl Lessons {
 
 type Decoded = Result<(Vec<f32>, Fingerprint), String>;
 
-fn decode(lesson: &Lesson, preprocessing: &Preprocessing, limits: &Limits) -> Result<Decoded> {
-    let example = example(lesson);
+fn decode(lesson: &Lesson, folder: &Path, preprocessing: &Preprocessing, limits: &Limits) -> Result<Decoded> {
+    let example = example(lesson, folder);
     let bytes = read(&example, limits)?;
     anyhow::ensure!(
         Sha256::of(&bytes) == lesson.content,
         "{} is not the image it is named after",
-        lesson.path.display()
+        example.path.display()
     );
     let film = match radiograph(&example, &bytes, limits) {
         Ok(film) => film,
@@ -139,29 +143,48 @@ fn decode(lesson: &Lesson, preprocessing: &Preprocessing, limits: &Limits) -> Re
     Ok(Ok((preprocessing.grey(&film), Fingerprint::of_film(lesson.content, &film))))
 }
 
-/// Which may stay: where one picture comes twice, what measures stays, what is learnt goes, and nothing is learnt of one
-/// with two labels.
+/// Which may stay where one picture comes several times.
 fn apart(usable: &[(Lesson, Vec<f32>)], looks: &[Fingerprint], left_out: &mut LeftOut) -> Vec<bool> {
-    let examples = usable.iter().map(|(lesson, _)| example(lesson)).collect();
+    let examples = usable.iter().map(|(lesson, _)| example(lesson, Path::new(""))).collect();
     let dataset = Dataset { root: PathBuf::new(), examples, ignored: Vec::new() };
-    let duplicates = Duplicates::among(&dataset, looks);
-    let mut kept = vec![true; usable.len()];
     let lesson = |i: usize| &usable[i].0;
-    let learnt = |i: usize| !matches!(lesson(i).role, Role::Frozen | Role::Holdout);
-    for group in &duplicates.groups {
-        let conflicting = group.iter().any(|&i| lesson(i).class != lesson(group[0]).class);
-        let first = group.iter().map(|&i| lesson(i).role).min().expect("a group has members");
-        for &i in group.iter().filter(|&&i| learnt(i)) {
-            if conflicting {
-                left_out.conflicting.push(lesson(i).content);
-                kept[i] = false;
-            } else if side(lesson(i).role) != side(first) {
-                left_out.repeated.push(lesson(i).content);
-                kept[i] = false;
+    let mut kept = vec![true; usable.len()];
+    for group in &Duplicates::among(&dataset, looks).groups {
+        let conflicting = !agree(group, lesson);
+        let staying = staying(group, lesson);
+        for &i in group {
+            kept[i] = staying.contains(&i);
+            match (kept[i], conflicting) {
+                (true, true) => left_out.contradicted.push(lesson(i).content),
+                (true, false) => {}
+                (false, true) => left_out.conflicting.push(lesson(i).content),
+                (false, false) => left_out.repeated.push(lesson(i).content),
             }
         }
     }
     kept
+}
+
+/// Of the copies of one picture: those of the frozen set, which is the same for every run; else one, what measures before
+/// what validates and that before what is learnt, known before new; and none whose label is in doubt, unless all that
+/// measure agree.
+fn staying<'a>(copies: &[usize], lesson: impl Fn(usize) -> &'a Lesson + Copy) -> Vec<usize> {
+    let of = |roles: &[Role]| copies.iter().copied().filter(|&i| roles.contains(&lesson(i).role)).collect::<Vec<_>>();
+    let (frozen, measuring) = (of(&[Role::Frozen]), of(&[Role::Frozen, Role::Holdout]));
+    if !frozen.is_empty() {
+        return frozen;
+    }
+    let deciding: &[usize] = if measuring.is_empty() { copies } else { &measuring };
+    if !agree(deciding, lesson) {
+        return Vec::new();
+    }
+    let first = deciding.iter().copied().min_by_key(|&i| (side(lesson(i).role), Reverse(lesson(i).role)));
+    first.into_iter().collect()
+}
+
+/// Whether all have one label.
+fn agree<'a>(copies: &[usize], lesson: impl Fn(usize) -> &'a Lesson) -> bool {
+    copies.iter().all(|&i| lesson(i).class == lesson(copies[0]).class)
 }
 
 /// Measuring, validating, learning.
@@ -173,9 +196,9 @@ fn side(role: Role) -> u8 {
     }
 }
 
-fn example(lesson: &Lesson) -> Example {
+fn example(lesson: &Lesson, folder: &Path) -> Example {
     Example {
-        path: lesson.path.clone(),
+        path: folder.join(lesson.content.to_string()),
         name: lesson.content.to_string(),
         class: lesson.class,
         patient_key: Some(lesson.patient.clone()),
@@ -185,5 +208,69 @@ fn example(lesson: &Lesson) -> Example {
         site: lesson.site.clone(),
         set: None,
         mask: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRACTURE: Class = Class::Fracture;
+    const NORMAL: Class = Class::Normal;
+
+    /// Which copies of one picture stay beside another picture, and how many are in conflict, contradicted and repeated.
+    fn sorted(copies: &[(Role, Class)]) -> (Vec<bool>, [usize; 3]) {
+        let lesson = |content: &[u8], role, class| Lesson {
+            content: Sha256::of(content),
+            class,
+            patient: "one".into(),
+            site: None,
+            role,
+        };
+        let copies = copies.iter().map(|&(role, class)| lesson(b"a picture", role, class));
+        let usable: Vec<_> =
+            copies.chain([lesson(b"another", Role::New, NORMAL)]).map(|lesson| (lesson, Vec::new())).collect();
+        let looks: Vec<_> =
+            usable.iter().map(|(lesson, _)| Fingerprint { sha256: lesson.content, look: None }).collect();
+        let mut left_out = LeftOut::default();
+        let mut kept = apart(&usable, &looks, &mut left_out);
+        assert_eq!(kept.pop(), Some(true));
+        (kept, [left_out.conflicting.len(), left_out.contradicted.len(), left_out.repeated.len()])
+    }
+
+    #[test]
+    fn of_copies_under_one_label_one_stays_where_it_weighs_most_and_of_the_frozen_set_all() {
+        use Role::{Frozen, Holdout, New, NewValidation, Replay, ReplayValidation};
+        let cases: [(&[Role], &[bool]); 6] = [
+            (&[New, New, New], &[true, false, false]),
+            (&[New, Replay], &[false, true]),
+            (&[New, NewValidation], &[false, true]),
+            (&[NewValidation, ReplayValidation, Replay], &[false, true, false]),
+            (&[Replay, Holdout, NewValidation, Holdout], &[false, true, false, false]),
+            (&[Frozen, Holdout, Frozen, New], &[true, false, true, false]),
+        ];
+        for (roles, kept) in cases {
+            let copies: Vec<_> = roles.iter().map(|&role| (role, FRACTURE)).collect();
+            let gone = kept.iter().filter(|kept| !**kept).count();
+            assert_eq!(sorted(&copies), (kept.to_vec(), [0, 0, gone]), "{roles:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_under_two_labels_teaches_nothing_and_measures_only_what_it_measured() {
+        use Role::{Frozen, Holdout, New, NewValidation, Replay};
+        type Case<'a> = (&'a [(Role, Class)], &'a [bool], [usize; 3]);
+        let cases: [Case<'_>; 7] = [
+            (&[(New, FRACTURE), (New, NORMAL)], &[false, false], [2, 0, 0]),
+            (&[(Replay, FRACTURE), (New, NORMAL), (New, FRACTURE)], &[false; 3], [3, 0, 0]),
+            (&[(NewValidation, FRACTURE), (New, NORMAL)], &[false, false], [2, 0, 0]),
+            (&[(Holdout, FRACTURE), (New, NORMAL)], &[true, false], [1, 1, 0]),
+            (&[(Holdout, FRACTURE), (Holdout, NORMAL)], &[false, false], [2, 0, 0]),
+            (&[(Frozen, FRACTURE), (Holdout, NORMAL), (New, NORMAL)], &[true, false, false], [2, 1, 0]),
+            (&[(Frozen, FRACTURE), (Frozen, NORMAL)], &[true, true], [0, 2, 0]),
+        ];
+        for (copies, kept, told) in cases {
+            assert_eq!(sorted(copies), (kept.to_vec(), told), "{copies:?}");
+        }
     }
 }

@@ -71,10 +71,15 @@ pub struct Tuned {
     pub history: Vec<Epoch>,
 }
 
+/// No image is there to be learnt from that the champion does not know: nobody's fault, and nothing comes of it.
+#[derive(Debug, thiserror::Error)]
+#[error("there is nothing new to learn from")]
+pub struct NothingNew;
+
 /// Fine-tunes on rayon's current pool; a checkpoint of each epoch lies in `out`, from which it goes on.
 ///
 /// # Errors
-/// No new images or no images to validate with, a loss that is not finite, a disk that is full, a listener that has had
+/// [`NothingNew`]; no images to validate with, a loss that is not finite, a disk that is full, a listener that has had
 /// enough.
 pub(crate) fn tune(
     champion: &Champion,
@@ -84,7 +89,7 @@ pub(crate) fn tune(
     tell: Listener<'_>,
 ) -> Result<Tuned> {
     let (new, known) = (lessons.of(Role::New), lessons.of(Role::Replay));
-    ensure!(!new.is_empty(), "there are no new images to learn from");
+    ensure!(!new.is_empty(), NothingNew);
     let mut validation = lessons.of(Role::NewValidation);
     let beside = validation.len().max(KNOWN_VALIDATION_MIN);
     let known_validation = lessons.of(Role::ReplayValidation);

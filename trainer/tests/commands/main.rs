@@ -9,6 +9,7 @@ mod explain;
 mod fit;
 mod gate;
 mod import;
+mod labels;
 mod models;
 mod phantoms;
 mod reproduce;

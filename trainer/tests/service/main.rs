@@ -1,6 +1,7 @@
 //! `cspine-trainer run` as a process, on a real Postgres and a folder for an object store.
 
 mod drift;
+mod labels;
 mod runs;
 mod site;
 mod trainers;

@@ -13,6 +13,8 @@ const LENIENT: [&str; 8] = ["--margin", "1", "--margin-class", "1", "--margin-si
 async fn enough_labels_make_a_challenger_that_is_tried_as_a_shadow_and_leaves_report_and_evidence() {
     let site = Site::create().await;
     site.label(0, 1, |class| class).await;
+    let (merged, said) = site.run(&["labels", "merge", "reference-0", "reference-32", "--by", "test"]);
+    assert!(merged && said.contains("on two sides"), "{said}");
     let trainer = site.start("trainer", "work", &[&LENIENT[..], &["--tune-epochs", "2"]].concat());
     // Three labels are too few: it looks, and does nothing.
     cspine_tests::wait::until("it leads", crate::site::SOON, async || trainer.log().contains("starting").then_some(()))
@@ -38,6 +40,9 @@ async fn enough_labels_make_a_challenger_that_is_tried_as_a_shadow_and_leaves_re
     assert_eq!(verdict.decision, Decision::PassedButInsufficient);
     assert_eq!((verdict.frozen.images, verdict.holdout.images), (12, 0));
     let page = site.path("objects").join(run.report_key.unwrap());
+    let figures = std::fs::read(page.with_extension("json")).unwrap();
+    let figures: serde_json::Value = serde_json::from_slice(&figures).unwrap();
+    assert_eq!(figures["unused"]["quarantined"], 1, "what is frozen measures, and its patient's image is not replayed");
     let page = std::fs::read_to_string(page).unwrap();
     for part in ["sensitivity at ed-0", "newly labelled, learnt from", "The gate on the frozen set"] {
         assert!(page.contains(part), "{part}");
