@@ -11,6 +11,7 @@ mod manifest;
 mod perceptual;
 mod union;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -133,9 +134,29 @@ impl Dataset {
                 dir.display()
             );
         }
-        dataset.examples.sort_by(|a, b| a.name.cmp(&b.name));
-        dataset.ignored.sort();
-        Ok(dataset)
+        Ok(dataset.sorted())
+    }
+
+    /// Lists the images of a manifest, whatever its file is called; they lie in its folder or below.
+    ///
+    /// # Errors
+    /// No image, or a line that is not understood; the text names it.
+    pub fn of_manifest(file: &Path) -> Result<Dataset> {
+        let what = || format!("cannot use the manifest {}", file.display());
+        let name = file.file_name().and_then(OsStr::to_str).with_context(what)?;
+        let root = file.parent().unwrap_or(Path::new(""));
+        let mut dataset = Dataset { root: root.to_owned(), examples: vec![], ignored: vec![] };
+        manifest::collect(&mut dataset, "", name).with_context(what)?;
+        if dataset.examples.is_empty() {
+            bail!("{} lists no images", file.display());
+        }
+        Ok(dataset.sorted())
+    }
+
+    fn sorted(mut self) -> Dataset {
+        self.examples.sort_by(|a, b| a.name.cmp(&b.name));
+        self.ignored.sort();
+        self
     }
 
     /// Makes near duplicates stay together: each image's patient becomes the side that [`Duplicates::sides`] names.

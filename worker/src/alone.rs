@@ -1,6 +1,7 @@
-//! A third delivery: the image is prepared in a child process, whose death costs nobody else anything.
+//! An image prepared in a child process, whose death costs nobody else anything: on a message's third delivery, and when
+//! images are answered once more.
 //!
-//! The parent writes a line of JSON (the event, the rules) and the bytes; the child answers with a line of JSON and,
+//! The parent writes a line of JSON (what is declared, the rules) and the bytes; the child answers with a line of JSON and,
 //! for an image to be scored, the network's input as little-endian `f32`. A child that says nothing is poison.
 
 use std::io::{BufRead as _, Read as _, Write as _};
@@ -9,13 +10,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use cspine_domain::Reason;
-use cspine_imaging::{Limits, Preprocessing};
-use cspine_wire::AnyEvent;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
-use crate::arrival;
 use crate::failure::{Disposition, Failure};
 use crate::prepare::{Declared, Prepared, Rules, prepare};
 
@@ -32,14 +30,8 @@ pub struct AloneLimits {
 
 #[derive(Serialize, Deserialize)]
 struct Request {
-    event: String,
-    preprocessing: Preprocessing,
-    max_bytes: u64,
-    max_width: u32,
-    max_height: u32,
-    max_pixels: u64,
-    max_memory: u64,
-    strict_scope: bool,
+    declared: Declared,
+    rules: Rules,
     memory_bytes: u64,
     cpu_seconds: u64,
 }
@@ -59,12 +51,18 @@ enum Reply {
 pub async fn prepare_alone(
     program: &Path,
     bytes: &[u8],
-    event: &[u8],
+    declared: &Declared,
     rules: &Rules,
     limits: AloneLimits,
 ) -> Result<Prepared, Failure> {
     let child = start(program).map_err(|error| Failure::ChildNotStarted(error.kind()))?;
-    let talk = talk(child, bytes, request(event, rules, limits));
+    let request = Request {
+        declared: declared.clone(),
+        rules: rules.clone(),
+        memory_bytes: limits.memory_bytes,
+        cpu_seconds: limits.cpu.as_secs().max(1),
+    };
+    let talk = talk(child, bytes, request);
     let answer = match tokio::time::timeout(limits.wall, talk).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => return Err(poison(format!("the child process failed: {}", error.kind()))),
@@ -96,21 +94,6 @@ async fn talk(mut child: Child, bytes: &[u8], request: Request) -> std::io::Resu
     child.stdout.take().expect("stdout is a pipe").read_to_end(&mut answer).await?;
     child.wait().await?;
     Ok(answer)
-}
-
-fn request(event: &[u8], rules: &Rules, limits: AloneLimits) -> Request {
-    Request {
-        event: String::from_utf8_lossy(event).into_owned(),
-        preprocessing: rules.preprocessing.clone(),
-        max_bytes: rules.limits.max_bytes,
-        max_width: rules.limits.max_width,
-        max_height: rules.limits.max_height,
-        max_pixels: rules.limits.max_pixels,
-        max_memory: rules.limits.max_memory,
-        strict_scope: rules.strict_scope,
-        memory_bytes: limits.memory_bytes,
-        cpu_seconds: limits.cpu.as_secs().max(1),
-    }
 }
 
 fn read_answer(answer: &[u8]) -> Result<Prepared, Failure> {
@@ -146,17 +129,7 @@ pub fn run_child() -> anyhow::Result<()> {
     limit(rustix::process::Resource::Cpu, request.cpu_seconds)?;
     let mut bytes = Vec::new();
     stdin.read_to_end(&mut bytes)?;
-
-    let event = AnyEvent::parse(request.event.as_bytes())?.into_arrival()?;
-    let limits = Limits {
-        max_bytes: request.max_bytes,
-        max_width: request.max_width,
-        max_height: request.max_height,
-        max_pixels: request.max_pixels,
-        max_memory: request.max_memory,
-    };
-    let rules = Rules { preprocessing: request.preprocessing, limits, strict_scope: request.strict_scope };
-    answer(prepare(&bytes, &Declared::of(&arrival::row(&event)), &rules))
+    answer(prepare(&bytes, &request.declared, &request.rules))
 }
 
 fn limit(resource: rustix::process::Resource, most: u64) -> std::io::Result<()> {

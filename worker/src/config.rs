@@ -35,6 +35,26 @@ pub struct ModelArgs {
     /// Bytes of a model's file in the object store
     #[arg(long, env = "CSPINE_MAX_MODEL_BYTES", default_value_t = 1 << 30)]
     pub max_model_bytes: u64,
+    /// How long fetching it from there may take
+    #[arg(long, env = "CSPINE_MODEL_FETCH_TIMEOUT", default_value = "2m", value_parser = duration)]
+    pub model_fetch_timeout: Duration,
+}
+
+/// The process that decodes an image alone, so that a decoder that dies or does not end takes nothing else with it.
+#[derive(Debug, Clone, Args)]
+pub struct AloneArgs {
+    /// Address space of the process that decodes an image alone, bytes
+    #[arg(long, env = "CSPINE_ALONE_MEMORY", default_value_t = 2 << 30)]
+    pub alone_memory: u64,
+    /// Processor time of that process
+    #[arg(long, env = "CSPINE_ALONE_CPU", default_value = "20s", value_parser = duration)]
+    pub alone_cpu: Duration,
+    /// Time on the wall of that process
+    #[arg(long, env = "CSPINE_ALONE_WALL", default_value = "60s", value_parser = duration)]
+    pub alone_wall: Duration,
+    /// The program that decodes alone [default: this one]
+    #[arg(long, hide = true)]
+    pub alone_program: Option<PathBuf>,
 }
 
 /// What is done with images of unknown scope.
@@ -115,18 +135,9 @@ pub struct RunArgs {
     /// the broker's own limit of 30 minutes, so that waiting never counts against a message
     #[arg(long, env = "CSPINE_HOLD_MAX", default_value = "20m", value_parser = duration)]
     pub hold_max: Duration,
-    /// Address space of the process that decodes a third delivery, bytes
-    #[arg(long, env = "CSPINE_ALONE_MEMORY", default_value_t = 2 << 30)]
-    pub alone_memory: u64,
-    /// Processor time of that process
-    #[arg(long, env = "CSPINE_ALONE_CPU", default_value = "20s", value_parser = duration)]
-    pub alone_cpu: Duration,
-    /// Time on the wall of that process
-    #[arg(long, env = "CSPINE_ALONE_WALL", default_value = "60s", value_parser = duration)]
-    pub alone_wall: Duration,
-    /// The program that decodes alone [default: this one]
-    #[arg(long, hide = true)]
-    pub alone_program: Option<PathBuf>,
+    #[command(flatten)]
+    /// Decoding a third delivery
+    pub alone: AloneArgs,
 }
 
 impl BrokerArgs {
@@ -152,9 +163,17 @@ impl ScopeArgs {
     }
 }
 
-impl RunArgs {
-    /// Bounds on decoding alone.
-    pub fn alone(&self) -> AloneLimits {
+impl AloneArgs {
+    /// Bounds on the process.
+    pub fn limits(&self) -> AloneLimits {
         AloneLimits { memory_bytes: self.alone_memory, cpu: self.alone_cpu, wall: self.alone_wall }
+    }
+
+    /// The program that it runs.
+    ///
+    /// # Errors
+    /// None is named, and this one's path cannot be told.
+    pub fn program(&self) -> anyhow::Result<PathBuf> {
+        self.alone_program.clone().map_or_else(|| std::env::current_exe().context("the path of this program"), Ok)
     }
 }

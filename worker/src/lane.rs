@@ -161,13 +161,13 @@ async fn work(
     bytes: Vec<u8>,
 ) -> Result<Assessment, Failure> {
     let (network, metrics) = (network.clone(), service.metrics.clone());
+    let declared = Declared::of(&arrival::row(event));
     if delivery.deliveries_before >= TOGETHER_MAX {
         tracing::warn!(event_id = event.id, before = delivery.deliveries_before, "decoding alone");
         let (program, limits) = (&network.usage.program, network.usage.alone);
-        let prepared = prepare_alone(program, &bytes, &delivery.body, &network.rules, limits).await?;
+        let prepared = prepare_alone(program, &bytes, &declared, &network.rules, limits).await?;
         return worker.slots.run(move || infer(&network, &metrics, prepared)).await?;
     }
-    let declared = Declared::of(&arrival::row(event));
     let both = move || {
         let begin = Instant::now();
         let prepared = prepare(&bytes, &declared, &network.rules);
@@ -252,7 +252,7 @@ fn watch_finiteness(
         Err(Failure::Model(ModelError::NotFinite)) => {
             let in_a_row = network.not_finite.fetch_add(1, Ordering::Relaxed) + 1;
             if in_a_row >= NOT_FINITE_MAX {
-                service.health.down("model", &format!("{in_a_row} outputs in a row were not finite"));
+                service.health.down("model", &format!("{NOT_FINITE_MAX} outputs or more in a row were not finite"));
             }
         }
         Ok(_) if network.not_finite.swap(0, Ordering::Relaxed) >= NOT_FINITE_MAX => service.health.up("model"),

@@ -24,6 +24,8 @@ pub struct Metrics {
     shadow: Family<Named, Gauge>,
     load_failures: Family<As, Counter>,
     shadowed: Family<Outcome, Counter>,
+    /// Looks at the registry that failed while Postgres was there.
+    pub registry_failures: Counter,
     /// Acknowledgements that came too late: their messages come again.
     pub acks_lost: Counter,
     /// Events that the relay published.
@@ -119,6 +121,7 @@ impl Metrics {
             shadow: Family::default(),
             load_failures: Family::default(),
             shadowed: Family::default(),
+            registry_failures: Counter::default(),
             acks_lost: Counter::default(),
             outbox_sent: Counter::default(),
             aged: Counter::default(),
@@ -142,6 +145,8 @@ impl Metrics {
         // There from the start: a first failure is an increase.
         failures.get_or_create(&As { role: Role::Champion.as_str() }).inc_by(0);
         registry.register("model_load_failures", "Models of the registry that could not be served", failures);
+        let failures = metrics.registry_failures.clone();
+        registry.register("registry_failures", "Looks at the registry that failed while Postgres was there", failures);
         registry.register("shadow_images", "Images of the shadow's share, by outcome", metrics.shadowed.clone());
         registry.register("acks_lost", "Acknowledgements that came too late", metrics.acks_lost.clone());
         registry.register("outbox_sent", "Events published by the relay", metrics.outbox_sent.clone());

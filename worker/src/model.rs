@@ -1,6 +1,7 @@
 //! Where a model comes from: a file, or the registry and the object store.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use cspine_domain::{KeyError, ObjectKey, Sha256};
@@ -17,6 +18,9 @@ pub enum LoadError {
     /// Its file cannot be read.
     #[error(transparent)]
     Object(#[from] ObjectError),
+    /// The object store does not come to an end with it.
+    #[error("fetching it took longer than {0:?}")]
+    Slow(Duration),
     /// Its file is another one.
     #[error("the SHA-256 of its file is {0}")]
     OtherFile(Sha256),
@@ -43,19 +47,31 @@ pub fn read(path: &Path) -> anyhow::Result<Classifier> {
     }
 }
 
-/// Fetches a model of the registry, and makes sure that it is the one and says what it should.
+/// Fetches the file of a model of the registry; whether it is the one is for [`verify`] to say.
+///
+/// # Errors
+/// [`LoadError`]: its key, the object store, or it took too long.
+pub async fn fetch(
+    objects: &Objects,
+    served: &Served,
+    max_bytes: u64,
+    timeout: Duration,
+) -> Result<Vec<u8>, LoadError> {
+    let key: ObjectKey = served.object_key.parse()?;
+    let fetched = tokio::time::timeout(timeout, objects.get(&key, max_bytes, None)).await;
+    Ok(fetched.map_err(|_| LoadError::Slow(timeout))??)
+}
+
+/// The model of a file, if it is the one and says what it should.
 ///
 /// # Errors
 /// [`LoadError`]: then it is not to be served.
-pub async fn fetch(objects: &Objects, served: &Served, max_bytes: u64) -> Result<Classifier, LoadError> {
-    let key: ObjectKey = served.object_key.parse()?;
-    let bytes = objects.get(&key, max_bytes, None).await?;
-    let sha256 = served.sha256;
-    let loading = tokio::task::spawn_blocking(move || on_one_thread(|| verify(&bytes, sha256)));
+pub async fn verify(bytes: Vec<u8>, sha256: Sha256) -> Result<Classifier, LoadError> {
+    let loading = tokio::task::spawn_blocking(move || on_one_thread(|| verified(&bytes, sha256)));
     loading.await.unwrap_or(Err(LoadError::Panicked))
 }
 
-fn verify(bytes: &[u8], sha256: Sha256) -> Result<Classifier, LoadError> {
+fn verified(bytes: &[u8], sha256: Sha256) -> Result<Classifier, LoadError> {
     let found = Sha256::of(bytes);
     if found != sha256 {
         return Err(LoadError::OtherFile(found));

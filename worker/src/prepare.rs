@@ -3,11 +3,12 @@
 use cspine_domain::{Reason, Sha256, Uid};
 use cspine_imaging::{DeclaredScope, Limits, MediaType, Preprocessing, Scope, decode, scope};
 use cspine_store::Arrival;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
 /// What is said of an image beside its bytes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Declared {
     /// The format; `None`: by the first bytes.
     pub media_type: Option<MediaType>,
@@ -20,7 +21,7 @@ pub struct Declared {
 }
 
 /// How images are prepared.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Rules {
     /// The model's.
     pub preprocessing: Preprocessing,

@@ -142,6 +142,7 @@ async fn start(args: &RunArgs, service: &Service, parts: &mut Parts) -> Result<(
                 usage,
                 poll_every: args.model_poll,
                 max_bytes: args.model.max_model_bytes,
+                fetch_timeout: args.model.model_fetch_timeout,
             };
             clock(parts, Box::pin(follow(service.clone(), follower)));
         }
@@ -166,16 +167,12 @@ async fn start(args: &RunArgs, service: &Service, parts: &mut Parts) -> Result<(
 }
 
 fn usage(args: &RunArgs) -> anyhow::Result<Usage> {
-    let program = match &args.alone_program {
-        Some(program) => program.clone(),
-        None => std::env::current_exe().context("the path of this program")?,
-    };
     Ok(Usage {
         limits: args.limits.limits(),
         strict_scope: args.scope.strict(),
         saliency: args.saliency,
-        program,
-        alone: args.alone(),
+        program: args.alone.program()?,
+        alone: args.alone.limits(),
     })
 }
 

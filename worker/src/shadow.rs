@@ -91,7 +91,9 @@ pub async fn score(service: Service, mut samples: mpsc::Receiver<Sample>, slots:
                 tracing::warn!(event_id, %model, failure = %failure, "the shadow did not score an image");
                 service.metrics.shadowed(Sampled::Failed);
                 if matches!(failure, Failure::Stuck) {
-                    service.health.fault("shadow", "an image took too long: nothing more is scored until a restart");
+                    // Not of the part that is mended as soon as the next model is loaded.
+                    let what = "an image took too long: nothing more is scored until a restart";
+                    service.health.fault("shadow.scoring", what);
                     return;
                 }
             }

@@ -3,7 +3,7 @@
 use crate::{DecodeError, Limit};
 
 /// Bounds on one image, held against its headers before anything is allocated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Limits {
     /// Bytes of the file, and of a deflated data set once inflated.
     pub max_bytes: u64,

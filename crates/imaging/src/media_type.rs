@@ -3,15 +3,19 @@
 use std::fmt;
 
 /// A format of `data.image.media_type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum MediaType {
     /// `application/dicom`: a DICOM file with preamble and meta information (PS3.10).
+    #[serde(rename = "application/dicom")]
     Dicom,
     /// `image/png`.
+    #[serde(rename = "image/png")]
     Png,
     /// `image/jpeg`.
+    #[serde(rename = "image/jpeg")]
     Jpeg,
     /// `image/tiff`.
+    #[serde(rename = "image/tiff")]
     Tiff,
 }
 

@@ -14,7 +14,7 @@ pub enum Scope {
 }
 
 /// What the event declares.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct DeclaredScope {
     /// `data.modality`.
     pub modality: Option<String>,

@@ -9,28 +9,18 @@ use crate::events::{Envelope, FindingCreated};
 use crate::features;
 use crate::outbox::enqueue;
 use crate::priority::{Cause, reprioritise};
+use crate::words::words;
 use crate::{Arrival, Store, StoreError};
 
-/// What a finding is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Purpose {
-    /// The answer; one an image.
-    Primary,
-    /// A challenger's answer beside it: never touches the list, never told to anyone.
-    Shadow,
-    /// A later model's answer: may only raise.
-    Rescore,
-}
-
-impl Purpose {
-    /// The word of `findings.purpose`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Purpose::Primary => "primary",
-            Purpose::Shadow => "shadow",
-            Purpose::Rescore => "rescore",
-        }
+words! {
+    /// What a finding is for.
+    Purpose, "purpose of a finding" {
+        /// The answer; one an image.
+        Primary = "primary",
+        /// A challenger's answer beside it: never touches the list, never told to anyone.
+        Shadow = "shadow",
+        /// A later model's answer: may only raise.
+        Rescore = "rescore",
     }
 }
 
@@ -164,7 +154,8 @@ impl Store {
             settle_image(&mut tx, &finding.arrival).await?;
             judge_study(&mut tx, study).await?;
             if let Some(injury) = finding.answer.injury() {
-                reopened = reopen(&mut tx, study).await?;
+                // A rescore knows no image that whoever finished the study did not.
+                reopened = finding.purpose == Purpose::Primary && reopen(&mut tx, study).await?;
                 let cause =
                     if reopened { Cause::NewImage { finding_id } } else { Cause::Flagged { injury, finding_id } };
                 raised = reprioritise(&mut tx, study, cause).await?;

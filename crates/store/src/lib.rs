@@ -43,6 +43,7 @@ pub use models::{ModelRow, ModelState, NewModel, Registration};
 pub use outbox::OutboxMessage;
 pub use parked::{Parked, ParkedRow};
 pub use reference::{AddedReference, ReferenceImage};
+pub use rescore::ToRescore;
 pub use reviews::{LabelTally, LabelledImage, NewReview};
 pub use serving::{ModelChange, Move, Moved, Served, Serving, ServingHints};
 pub use shadow::ShadowTally;

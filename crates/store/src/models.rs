@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::columns::parsed;
 use crate::words::words;
-use crate::{Store, StoreError};
+use crate::{Run, Store, StoreError};
 
 words! {
     /// What a model is to the workers.
@@ -106,6 +106,12 @@ impl Store {
             "select * from models where starts_with(sha256, lower($1)) order by registered_at desc, sha256",
         );
         Ok(rows.bind(prefix).fetch_all(&self.pool).await?)
+    }
+
+    /// The run that made a model, the latest if it was made again; none when no run did.
+    pub async fn run_that_made(&self, model: Sha256) -> Result<Option<Run>, StoreError> {
+        let run = sqlx::query_as("select * from training_runs where challenger_sha256 = $1 order by id desc limit 1");
+        Ok(run.bind(model.to_string()).fetch_optional(&self.pool).await?)
     }
 }
 

@@ -7,12 +7,21 @@ use sqlx::{FromRow, Row as _};
 use crate::columns::parsed;
 use crate::{Arrival, Store, StoreError};
 
+/// Images to ask a model about.
+#[derive(Debug, Clone)]
+pub struct ToRescore {
+    /// As they arrived; those of the study that is read next first.
+    pub images: Vec<Arrival>,
+    /// How many more there are.
+    pub left: u64,
+}
+
 impl Store {
-    /// Images of studies on the list, of one or of all, that another model has answered for and this one has not, as they
-    /// arrived; those of the study that is read next first.
-    pub async fn to_rescore(&self, model: Sha256, study: Option<&Uid>, limit: u32) -> Result<Vec<Arrival>, StoreError> {
-        let rows = sqlx::query_as(
-            "select i.*, s.accession_number, s.patient_key, s.site, s.order_priority
+    /// At most `limit` images of studies on the list, of one or of all, that another model has answered for and this one
+    /// has not.
+    pub async fn to_rescore(&self, model: Sha256, study: Option<&Uid>, limit: u32) -> Result<ToRescore, StoreError> {
+        let rows = sqlx::query(
+            "select i.*, s.accession_number, s.patient_key, s.site, s.order_priority, count(*) over () as of_all
                from studies s
                join images i using (study_instance_uid)
                join findings p on p.sop_instance_uid = i.sop_instance_uid and p.content_sha256 = i.content_sha256
@@ -27,8 +36,12 @@ impl Store {
         )
         .bind(model.to_string())
         .bind(study.map(Uid::as_str))
-        .bind(i64::from(limit));
-        Ok(rows.fetch_all(&self.pool).await?)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        let all = rows.first().map_or(Ok(0), |row| row.try_get::<i64, _>("of_all"))?;
+        let images = rows.iter().map(Arrival::from_row).collect::<Result<Vec<_>, _>>()?;
+        Ok(ToRescore { left: all.unsigned_abs() - images.len() as u64, images })
     }
 }
 

@@ -6,7 +6,7 @@ use sqlx::{FromRow, Row as _};
 use time::OffsetDateTime;
 
 use crate::columns::{parsed, parsed_option};
-use crate::{Saliency, Store, StoreError, StudyState};
+use crate::{Purpose, Saliency, Store, StoreError, StudyState};
 
 /// A study on the list.
 #[derive(Debug, Clone)]
@@ -54,13 +54,15 @@ pub struct StudyImage {
     pub object_key: String,
     /// The object's media type.
     pub media_type: String,
-    /// Its primary finding, once there is one.
+    /// What sets its level, once there is an answer: the primary finding, or what a rescore raised it by.
     pub finding: Option<ImageFinding>,
 }
 
 /// What was found on an image.
 #[derive(Debug, Clone)]
 pub struct ImageFinding {
+    /// Whether it is the answer, or a later model's.
+    pub purpose: Purpose,
     /// The verdict.
     pub verdict: Verdict,
     /// Why not assessable, or a mark.
@@ -82,15 +84,21 @@ impl Store {
         Ok(rows.fetch_all(&self.pool).await?)
     }
 
-    /// The images of a study with their primary findings, by arrival.
+    /// The images of a study with the findings that set their levels, by arrival.
     pub async fn study_images(&self, study: &Uid) -> Result<Vec<StudyImage>, StoreError> {
         let rows = sqlx::query_as(
-            "select i.sop_instance_uid, i.content_sha256, i.object_key, i.media_type, f.verdict, f.reason, f.flagged,
-                    f.p_dislocation, f.p_fracture, f.p_normal, f.model_sha256, f.saliency_class, f.saliency_method,
-                    f.heatmap_png
+            "select i.sop_instance_uid, i.content_sha256, i.object_key, i.media_type, f.purpose, f.verdict, f.reason,
+                    f.flagged, f.p_dislocation, f.p_fracture, f.p_normal, f.model_sha256, f.saliency_class,
+                    f.saliency_method, f.heatmap_png
                from images i
-               left join findings f on f.sop_instance_uid = i.sop_instance_uid
-                                   and f.content_sha256 = i.content_sha256 and f.purpose = 'primary'
+               left join lateral (
+                    -- of an image's answers the one that its study is judged by
+                    select * from findings a
+                     where a.sop_instance_uid = i.sop_instance_uid and a.content_sha256 = i.content_sha256
+                       and a.purpose <> 'shadow'
+                     order by case a.injury when 'dislocation' then 0 when 'fracture' then 1 end nulls last,
+                              a.verdict = 'not_assessable', a.p_normal, a.id
+                     limit 1) f on true
               where i.study_instance_uid = $1
               order by i.registered_at, i.sop_instance_uid, i.content_sha256",
         )
@@ -146,6 +154,7 @@ fn finding(row: &PgRow, verdict: Verdict) -> Result<ImageFinding, sqlx::Error> {
         None => None,
     };
     Ok(ImageFinding {
+        purpose: parsed(row, "purpose")?,
         verdict,
         reason: parsed_option(row, "reason")?,
         flagged: row.try_get("flagged")?,

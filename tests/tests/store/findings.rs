@@ -150,3 +150,29 @@ async fn heatmap_and_answer_are_read_back_for_the_overlay() {
     );
     assert!(images[1].finding.is_none());
 }
+
+#[tokio::test]
+async fn the_finding_that_is_shown_of_an_image_is_the_one_that_sets_its_level() {
+    let db = Database::create().await;
+    let add = async |purpose, model: &[u8], answer, heat: u8| {
+        let saliency = Some(Saliency { class: Class::Fracture, method: "gradient".into(), heatmap_png: vec![heat] });
+        let found = NewFinding { purpose, model: Sha256::of(model), saliency, ..finding(arrival(1, 1), answer) };
+        db.store.record_finding(&found).await.unwrap();
+    };
+    let shown = async || {
+        let image = db.store.study_images(&arrival(1, 1).study).await.unwrap().remove(0);
+        let found = image.finding.unwrap();
+        (found.purpose, found.flagged, found.verdict, found.saliency.unwrap().heatmap_png)
+    };
+    add(Purpose::Primary, b"first", NORMAL, 1).await;
+    add(Purpose::Shadow, b"shadow", DISLOCATION, 2).await;
+    assert_eq!(shown().await, (Purpose::Primary, false, Verdict::Normal, vec![1]));
+    add(Purpose::Rescore, b"second", FRACTURE, 3).await;
+    assert_eq!(shown().await, (Purpose::Rescore, true, Verdict::Fracture, vec![3]));
+    add(Purpose::Rescore, b"third", NORMAL, 4).await;
+    assert_eq!(shown().await, (Purpose::Rescore, true, Verdict::Fracture, vec![3]));
+    add(Purpose::Rescore, b"fourth", DISLOCATION, 5).await;
+    assert_eq!(shown().await, (Purpose::Rescore, true, Verdict::Dislocation, vec![5]));
+    let row = listed(&db.store, 1).await;
+    assert_eq!((row.level, row.verdict), (0, Some(Verdict::Dislocation)), "as the list says");
+}

@@ -1,9 +1,11 @@
 //! The networks on record.
 
 use cspine_domain::Sha256;
-use cspine_store::{ModelRow, ModelState, NewModel, Registration, StoreError};
+use cspine_store::{ModelRow, ModelState, Move, NewModel, Registration, StoreError};
 use cspine_tests::database::Database;
 use serde_json::json;
+
+use crate::samples::{refused_by, registered};
 
 fn model(name: &str, collapsed: Option<&str>) -> NewModel {
     let mut card = json!({"architecture": "alexnet", "temperature": 1.25, "training": {"data": "phantoms only"}});
@@ -88,4 +90,14 @@ async fn a_record_that_says_another_network_than_its_card_is_refused() {
     let db = Database::create().await;
     let refused = db.store.register_model(&NewModel { architecture: "googlenet".into(), ..model("one", None) }).await;
     assert!(refused.unwrap_err().to_string().contains("the_card_is_of_this_architecture"));
+}
+
+#[tokio::test]
+async fn moves_of_models_cannot_be_changed_by_anybody() {
+    let db = Database::create().await;
+    let model = registered(&db.store, "one").await;
+    db.store.promote(&Move { model, epoch: 0, by: "qa-7", why: "the first", fence: None }).await.unwrap();
+    for statement in ["update model_changes set why = 'a'", "delete from model_changes", "truncate model_changes"] {
+        assert_eq!(refused_by(&db, statement.into()).await, "model_changes keeps what it has", "{statement}");
+    }
 }

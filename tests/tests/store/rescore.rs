@@ -1,18 +1,22 @@
 //! What a later model is asked again.
 
 use cspine_domain::{OrderPriority, Reason, Sha256};
-use cspine_store::{Arrival, NewFinding, Parked, Purpose, StateChange, Store, StudyState};
+use cspine_store::{Arrival, NewFinding, Parked, Purpose, Recorded, StateChange, Store, StudyState, ToRescore};
 use cspine_tests::database::Database;
 use time::OffsetDateTime;
 
-use crate::samples::{COLOUR, FRACTURE, NORMAL, arrival, finding, ordered, other_bytes, record, uid};
+use crate::samples::{
+    COLOUR, FRACTURE, NORMAL, arrival, changes, count, find, finding, ordered, other_bytes, record, uid,
+};
 
 fn later() -> Sha256 {
     Sha256::of(b"later model")
 }
 
 async fn listed(store: &Store) -> Vec<Arrival> {
-    store.to_rescore(later(), None, 100).await.unwrap()
+    let ToRescore { images, left } = store.to_rescore(later(), None, 100).await.unwrap();
+    assert_eq!(left, 0);
+    images
 }
 
 async fn events(store: &Store) -> Vec<String> {
@@ -87,6 +91,24 @@ async fn a_finished_study_is_not_asked_again_until_it_is_back_on_the_list() {
 }
 
 #[tokio::test]
+async fn a_study_that_was_finished_since_it_was_listed_stays_finished_whatever_a_rescore_says() {
+    let db = Database::create().await;
+    record(&db.store, arrival(1, 1), NORMAL).await;
+    let listed = listed(&db.store).await.remove(0);
+    set_state(&db.store, 1, StudyState::Finished).await;
+    let told = count(&db.store, "outbox where payload->>'type' like '%reprioritised%'").await;
+    let rescore = NewFinding { purpose: Purpose::Rescore, model: later(), ..finding(listed, FRACTURE) };
+    let recorded = db.store.record_finding(&rescore).await.unwrap();
+    assert!(matches!(recorded, Recorded::Created { raised: false, reopened: false, .. }), "{recorded:?}");
+    assert!(find(&db.store, 1).await.is_none(), "it is not on the list");
+    assert_eq!(changes(&db.store, 1).await, Vec::<String>::new());
+    assert_eq!(count(&db.store, "outbox where payload->>'type' like '%reprioritised%'").await, told);
+    // an image that is new brings it back, with what was found meanwhile
+    assert_eq!(record(&db.store, arrival(1, 2), FRACTURE).await, (1, true));
+    assert_eq!(changes(&db.store, 1).await, ["new_image"]);
+}
+
+#[tokio::test]
 async fn the_study_that_is_read_next_comes_first_and_one_can_be_asked_for() {
     let db = Database::create().await;
     record(&db.store, arrival(1, 1), NORMAL).await;
@@ -94,10 +116,11 @@ async fn the_study_that_is_read_next_comes_first_and_one_can_be_asked_for() {
     record(&db.store, arrival(3, 3), FRACTURE).await;
     record(&db.store, arrival(3, 4), NORMAL).await;
     assert_eq!(events(&db.store).await, ["event-2-2", "event-3-3", "event-3-4", "event-1-1"]);
-    let one = db.store.to_rescore(later(), Some(&uid(3)), 100).await.unwrap();
+    let one = db.store.to_rescore(later(), Some(&uid(3)), 100).await.unwrap().images;
     assert_eq!(one.iter().map(|arrival| arrival.event_id.as_str()).collect::<Vec<_>>(), ["event-3-3", "event-3-4"]);
-    assert_eq!(db.store.to_rescore(later(), None, 3).await.unwrap().len(), 3);
-    assert!(db.store.to_rescore(later(), Some(&uid(9)), 100).await.unwrap().is_empty());
+    let three = db.store.to_rescore(later(), None, 3).await.unwrap();
+    assert_eq!((three.images.len(), three.left), (3, 1));
+    assert!(db.store.to_rescore(later(), Some(&uid(9)), 100).await.unwrap().images.is_empty());
 }
 
 async fn park(store: &Store, arrival: Arrival) {

@@ -24,7 +24,7 @@ enum Meaning {
 pub(super) fn collect(dataset: &mut Dataset, at: &str) -> Result<()> {
     let entries = list(dataset, at)?;
     if entries.iter().any(|(name, folder)| name == manifest::FILE && !folder) {
-        return manifest::collect(dataset, at);
+        return manifest::collect(dataset, at, manifest::FILE);
     }
     for (name, folder) in entries {
         let path = join(at, &name);

@@ -1,4 +1,4 @@
-//! `manifest.csv`: one line an image.
+//! A manifest: a CSV file with a line an image.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use csv::StringRecord;
 use super::folders::{join, part};
 use super::{Dataset, Example};
 
-/// Its name.
+/// Its name, where nobody names it.
 pub(super) const FILE: &str = "manifest.csv";
 
 /// Where the columns are. `file` and `class` must be there; columns that are not named here are not read.
@@ -67,9 +67,9 @@ impl Columns {
     }
 }
 
-/// Takes in the images that the manifest in folder `at` lists, and no others.
-pub(super) fn collect(dataset: &mut Dataset, at: &str) -> Result<()> {
-    let file = join(at, FILE);
+/// Takes in the images that the manifest of this name in folder `at` lists, and no others.
+pub(super) fn collect(dataset: &mut Dataset, at: &str, name: &str) -> Result<()> {
+    let file = join(at, name);
     let path = dataset.path_of(&file);
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)

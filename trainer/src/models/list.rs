@@ -1,8 +1,9 @@
 //! `cspine-trainer models list`.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use cspine_domain::Sha256;
 use cspine_service::config::DatabaseArgs;
-use cspine_store::ModelRow;
+use cspine_store::{ModelChange, ModelRow, ModelState, Store};
 use time::format_description::well_known::Rfc3339;
 
 use super::short;
@@ -16,13 +17,23 @@ pub(super) async fn list(database: &DatabaseArgs) -> Result<()> {
         println!("{}", line(row)?);
     }
     match serving.champion {
-        Some(champion) => println!("serving {} since epoch {}", short(champion.sha256), serving.epoch),
+        Some(champion) => println!("{}", since(&store, champion.sha256).await?),
         None => println!("nothing serves; `cspine-trainer models promote` lets workers serve a model"),
     }
     if let Some(shadow) = serving.shadow {
         println!("{} scores {:.0} % of live images beside it", short(shadow.sha256), 100.0 * serving.shadow_share);
     }
     Ok(())
+}
+
+/// Since when the champion serves. The registry's epoch moves with the shadows too: its own is that of its promotion.
+async fn since(store: &Store, champion: Sha256) -> Result<String> {
+    let name = short(champion);
+    let changes = store.model_changes(Some(champion)).await?;
+    let promotion = changes.iter().find(|change| change.to == ModelState::Champion);
+    let ModelChange { epoch, by, at, .. } =
+        promotion.with_context(|| format!("nobody promoted {name}, which serves"))?;
+    Ok(format!("serving {name} since epoch {epoch}, by {by} at {}", at.format(&Rfc3339)?))
 }
 
 fn line(row: &ModelRow) -> Result<String> {

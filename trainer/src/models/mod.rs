@@ -22,7 +22,7 @@ pub use serve::{PromoteArgs, RollbackArgs};
 pub enum ModelsCommand {
     /// The models on record, latest first
     List(DatabaseArgs),
-    /// A model's card, where it comes from, and who moved it and why
+    /// A model's card, where it comes from, what the gate measured of it, and who moved it and why
     Show(ShowArgs),
     /// Put a model on record and into the object store; refuses one that has collapsed
     Register(Box<RegisterArgs>),

@@ -17,8 +17,7 @@ const AT_ONCE: usize = 4;
 
 /// Stores every image under its digest and puts them on record; a sentence on what came of it.
 pub(super) async fn bring(store: &Store, objects: &Objects, manifest: &Path, by: &str) -> Result<String> {
-    let folder = if manifest.is_dir() { manifest } else { manifest.parent().unwrap_or(Path::new(".")) };
-    let dataset = Dataset::open(folder)?;
+    let dataset = if manifest.is_dir() { Dataset::open(manifest) } else { Dataset::of_manifest(manifest) }?;
     let images = stream::iter(dataset.examples.iter().map(|example| bring_one(store, objects, example)));
     let images: Vec<ReferenceImage> = images.buffered(AT_ONCE).try_collect().await?;
     let distinct: BTreeMap<[u8; 32], &ReferenceImage> = images.iter().map(|image| (image.content.0, image)).collect();

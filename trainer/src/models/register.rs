@@ -26,7 +26,7 @@ pub struct RegisterArgs {
     /// The object store
     #[command(flatten)]
     pub objects: ObjectArgs,
-    /// A manifest.csv, or the folder it lies in; several times for several: images to replay beside new ones, and the frozen
+    /// A manifest (CSV), or a folder with a manifest.csv; several times for several: images to replay beside new ones, and the frozen
     /// set that every challenger is measured with. Its column `set` says which (training, validation, evaluation); without
     /// one they are dealt by patient, for ever
     #[arg(long, value_name = "MANIFEST")]

@@ -1,10 +1,11 @@
 //! `cspine-trainer models promote` and `rollback`: what workers serve, by a person's command.
 
 use anyhow::{Context, Result, bail, ensure};
+use cspine_domain::Sha256;
 use cspine_nets::Classifier;
 use cspine_service::config::{DatabaseArgs, ObjectArgs};
 use cspine_service::record::{caller, short_text};
-use cspine_store::{ModelRow, ModelState, Move, Moved, RunState, Store};
+use cspine_store::{ModelChange, ModelRow, ModelState, Move, Moved, RunState, Store};
 
 use super::{named, short};
 use crate::database::connect;
@@ -30,7 +31,7 @@ pub struct PromoteArgs {
     /// Promote it only if nothing serves yet; otherwise leave what serves, and say so
     #[arg(long, conflicts_with = "force")]
     pub first: bool,
-    /// Promote it although a champion serves and no run found it fit, or its trial as a shadow is not over
+    /// Promote it although a champion serves that no run found it fit to replace, or its trial as a shadow is not over
     #[arg(long)]
     pub force: bool,
 }
@@ -44,7 +45,7 @@ pub struct RollbackArgs {
     /// The object store: the file is read and checked before workers are sent to it
     #[command(flatten)]
     pub objects: ObjectArgs,
-    /// The first digits of its SHA-256 [default: the champion before this one]
+    /// The first digits of its SHA-256 [default: the champion before this one; said again, the one before that]
     #[arg(long, value_name = "SHA256")]
     pub to: Option<String>,
     /// Who goes back [default: the calling user]
@@ -59,56 +60,73 @@ pub(super) async fn promote(args: &PromoteArgs) -> Result<()> {
     let store = connect(&args.database).await?;
     let row = named(&store, &args.model).await?;
     let serving = store.serving().await?;
-    if let Some(champion) = serving.champion.filter(|_| args.first) {
-        println!("{} serves, and is left", short(champion.sha256));
-        return Ok(());
+    match &serving.champion {
+        Some(champion) if args.first => {
+            println!("{} serves, and is left", short(champion.sha256));
+            return Ok(());
+        }
+        Some(champion) if !args.force => is_fit(&store, row.model.sha256, champion.sha256).await?,
+        _ => {}
     }
-    let epoch = serving.epoch;
-    if !args.force {
-        is_fit(&store, &row).await?;
-    }
-    serve(&store, &args.objects, &row, epoch, &args.by, &args.why).await
+    serve(&store, &args.objects, &row, serving.epoch, &args.by, &args.why).await
 }
 
 pub(super) async fn rollback(args: &RollbackArgs) -> Result<()> {
     let store = connect(&args.database).await?;
     let serving = store.serving().await?;
-    let served = serving.champion.context("nothing serves: there is nothing to go back from")?;
+    ensure!(serving.champion.is_some(), "nothing serves: there is nothing to go back from");
     let row = match &args.to {
         Some(prefix) => named(&store, prefix).await?,
         None => {
-            let promotions = store.model_changes(None).await?;
-            let earlier = promotions
-                .iter()
-                .filter(|change| change.to == ModelState::Champion && change.model != served.sha256)
-                .max_by_key(|change| change.epoch)
-                .context("there was no champion before this one")?;
-            named(&store, &earlier.model.to_string()).await?
+            let line = line(&store.model_changes(None).await?);
+            let earlier = line.iter().rev().nth(1).context("there was no champion before this one")?;
+            named(&store, &earlier.to_string()).await?
         }
     };
-    let was = store.model_changes(Some(row.model.sha256)).await?;
     ensure!(
-        was.iter().any(|change| change.to == ModelState::Champion),
+        has_served(&store, row.model.sha256).await?,
         "{} has never served: `cspine-trainer models promote` is the way for it",
         short(row.model.sha256)
     );
     serve(&store, &args.objects, &row, serving.epoch, &args.by, &args.why).await
 }
 
-/// Whether a run found it fit and its trial is over, or nothing serves yet.
-async fn is_fit(store: &Store, row: &ModelRow) -> Result<()> {
-    match store.serving().await?.champion {
-        None => return Ok(()),
-        Some(champion) if champion.sha256 == row.model.sha256 => return Ok(()),
-        Some(_) => {}
+/// The champions that led to the one that serves: whoever goes back to one takes those after it off the line. `changes` are
+/// latest first.
+fn line(changes: &[ModelChange]) -> Vec<Sha256> {
+    let mut line: Vec<Sha256> = Vec::new();
+    for change in changes.iter().rev().filter(|change| change.to == ModelState::Champion) {
+        if let Some(there) = line.iter().position(|model| *model == change.model) {
+            line.truncate(there);
+        }
+        line.push(change.model);
     }
-    let name = short(row.model.sha256);
-    let runs = store.runs(200).await?;
-    let Some(run) = runs.into_iter().find(|run| run.challenger == Some(row.model.sha256)) else {
+    line
+}
+
+async fn has_served(store: &Store, model: Sha256) -> Result<bool> {
+    Ok(store.model_changes(Some(model)).await?.iter().any(|change| change.to == ModelState::Champion))
+}
+
+/// Whether a run found it fit to follow what serves, and its trial is over; or it serves already.
+async fn is_fit(store: &Store, model: Sha256, champion: Sha256) -> Result<()> {
+    if model == champion {
+        return Ok(());
+    }
+    let name = short(model);
+    if has_served(store, model).await? {
+        bail!("{name} has served: `cspine-trainer models rollback --to {name}` is the way back");
+    }
+    let Some(run) = store.run_that_made(model).await? else {
         bail!("no run has held {name} against the champion; --force promotes it nevertheless");
     };
     match run.state {
-        RunState::Waiting | RunState::Promoted => Ok(()),
+        RunState::Waiting if run.champion == champion => Ok(()),
+        RunState::Waiting => bail!(
+            "{name} was measured against {}, {} serves now; --force promotes it nevertheless",
+            short(run.champion),
+            short(champion)
+        ),
         RunState::Shadowing => {
             bail!("{name} is still on trial as a shadow (run {}); --force promotes it nevertheless", run.id)
         }

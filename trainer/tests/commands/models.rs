@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use cspine_domain::Sha256;
 use cspine_imaging::Preprocessing;
 use cspine_nets::{Architecture, Checkpoint, ModelCard, init};
+use cspine_store::{Move, Moved};
 use cspine_tests::database::Database;
 use tempfile::{TempDir, tempdir};
 
@@ -13,10 +14,14 @@ const COLLAPSE: &str = "it answers fracture to every one of 301 images (38.9 % r
 
 /// A model file of random weights.
 fn model(folder: &TempDir, collapsed: Option<&str>) -> PathBuf {
+    model_of(folder, 5, collapsed)
+}
+
+fn model_of(folder: &TempDir, seed: u64, collapsed: Option<&str>) -> PathBuf {
     let card = ModelCard::uncalibrated(Architecture::GoogLeNet, Preprocessing::default(), "nothing: random weights");
     let card = ModelCard { collapsed: collapsed.map(str::to_owned), ..card };
-    let state = init::network(Architecture::GoogLeNet, 5, 3).unwrap();
-    let file = folder.path().join("model.safetensors");
+    let state = init::network(Architecture::GoogLeNet, seed, 3).unwrap();
+    let file = folder.path().join(format!("model-{seed}.safetensors"));
     std::fs::write(&file, Checkpoint { card, state }.with_golden().unwrap().write().unwrap()).unwrap();
     file
 }
@@ -120,6 +125,78 @@ async fn a_registered_file_lies_in_the_object_store_and_is_promoted_only_while_i
     assert!(complaint(&back).contains("no champion before this one"), "{}", complaint(&back));
 }
 
+/// Three models on record, by name.
+fn three(folder: &TempDir, database_url: &str) -> [String; 3] {
+    [6, 7, 8].map(|seed| {
+        let file = model_of(folder, seed, None);
+        printed(&register(&file, database_url, &[]));
+        Sha256::of(&std::fs::read(file).unwrap()).to_string()
+    })
+}
+
+#[tokio::test]
+async fn a_rollback_said_again_goes_further_back_until_there_is_no_champion_before() {
+    let (folder, db) = (tempdir().unwrap(), Database::create().await);
+    let [a, b, c] = three(&folder, &db.url);
+    let run = |words: &[&str]| models(&folder.path().join("model"), &db.url, words);
+    let serves = async || db.store.serving().await.unwrap().champion.unwrap().sha256.to_string();
+    for name in [&a, &b, &c] {
+        printed(&run(&["promote", name, "--force", "--why", "it is better"]));
+    }
+    let back = ["rollback", "--why", "it was not"];
+    for name in [&b, &a] {
+        printed(&run(&back));
+        assert_eq!(serves().await, *name);
+    }
+    assert!(complaint(&run(&back)).contains("there was no champion before this one"));
+
+    // A shadow moves the registry's epoch, and not since when the champion serves.
+    let wish = Move { model: c.parse().unwrap(), epoch: 5, by: "tester", why: "a test", fence: None };
+    assert_eq!(db.store.set_shadow(&wish, 0.5).await.unwrap(), Moved::Done { epoch: 6 });
+    let list = printed(&run(&["list"]));
+    assert!(list.contains(&format!("serving {} since epoch 5, by tester at ", &a[..12])), "{list}");
+
+    // What is promoted from there has it before itself.
+    printed(&run(&["promote", &c, "--force", "--why", "it is better after all"]));
+    printed(&run(&back));
+    assert_eq!(serves().await, a);
+}
+
+#[tokio::test]
+async fn a_challenger_follows_only_the_champion_it_was_measured_against_and_one_that_has_served_is_rolled_back_to() {
+    let (folder, db) = (tempdir().unwrap(), Database::create().await);
+    let [champion, other, challenger] = three(&folder, &db.url);
+    let run = |words: &[&str]| models(&folder.path().join("model"), &db.url, words);
+    let promote = || run(&["promote", &challenger, "--why", "it passed"]);
+    printed(&run(&["promote", &champion, "--why", "the first"]));
+    assert!(complaint(&promote()).contains("no run has held"), "{}", complaint(&promote()));
+    sqlx::query(
+        "insert into training_runs
+             (state, cause, lease_epoch, champion_sha256, reviews_through, challenger_sha256, verdict, ended_at)
+         values ('waiting', 'labels', 1, $1, 0, $2, '{\"decision\": \"passed\"}', now())",
+    )
+    .bind(&champion)
+    .bind(&challenger)
+    .execute(db.store.pool())
+    .await
+    .unwrap();
+
+    printed(&run(&["promote", &other, "--force", "--why", "a test"]));
+    let expected = format!("was measured against {}, {} serves now", &champion[..12], &other[..12]);
+    assert!(complaint(&promote()).contains(&expected), "{}", complaint(&promote()));
+    printed(&run(&["rollback", "--why", "a test"]));
+    assert!(printed(&promote()).contains("serves as of epoch 4"));
+    printed(&run(&["rollback", "--why", "a test"]));
+    let expected = format!("has served: `cspine-trainer models rollback --to {}`", &challenger[..12]);
+    assert!(complaint(&promote()).contains(&expected), "{}", complaint(&promote()));
+
+    let shown: serde_json::Value = serde_json::from_str(&printed(&run(&["show", &challenger]))).unwrap();
+    assert_eq!(
+        (&shown["run"]["measured_against"], &shown["run"]["verdict"]["decision"]),
+        (&champion.into(), &"passed".into())
+    );
+}
+
 #[tokio::test]
 async fn reference_images_are_brought_once_each_on_its_side_and_a_patient_on_two_is_refused() {
     let (folder, db) = (tempdir().unwrap(), Database::create().await);
@@ -153,4 +230,12 @@ async fn reference_images_are_brought_once_each_on_its_side_and_a_patient_on_two
         assert!(!refused.status.success() && complaint(&refused).contains(what), "{line}: {}", complaint(&refused));
     }
     assert_eq!(db.store.reference_images().await.unwrap(), images, "what was refused left nothing");
+    // The file that is named is read, whatever lies beside it.
+    let frozen = reference.join("frozen.csv");
+    std::fs::write(&frozen, "file,class,patient_key,site,set\n4.png,normal,d,ed-2,evaluation\n").unwrap();
+    let brought = printed(&register(&file, &db.url, &["--reference", frozen.to_str().unwrap()]));
+    assert!(
+        brought.contains("0 injuries and 1 normals frozen") && brought.contains("(1 new, 0 were there)"),
+        "{brought}"
+    );
 }

@@ -38,7 +38,7 @@ pub struct OverlayArgs {
     pub out: PathBuf,
 }
 
-/// Writes an overlay for each image of the study that has a heatmap, and prints a line of JSON for each.
+/// Writes an overlay for each image of the study that has a heatmap, of the finding that sets its level, and prints a line of JSON for each.
 ///
 /// # Errors
 /// There is no such study, or nothing is known of the model that scored it, or something cannot be read or written.
@@ -63,6 +63,8 @@ pub async fn compose(args: &OverlayArgs) -> anyhow::Result<()> {
         print_json(&json!({
             "file": file,
             "sop_instance_uid": image.sop,
+            "model_sha256": finding.model,
+            "purpose": finding.purpose,
             "verdict": finding.verdict,
             "flagged": finding.flagged,
             "saliency": { "class": saliency.class, "method": saliency.method },

@@ -3,21 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use cspine_domain::Uid;
 use cspine_nets::{Classifier, SaliencyMethod};
 use cspine_service::Objects;
 use cspine_service::config::{DatabaseArgs, LimitArgs, ObjectArgs};
-use cspine_store::{Arrival, NewFinding, Purpose, Recorded, Store};
+use cspine_store::{Arrival, NewFinding, Purpose, Recorded, Store, ToRescore};
 use serde_json::{Value, json};
 
 use super::{print_json, print_line};
+use crate::alone::prepare_alone;
 use crate::assess::{Rows, assess};
-use crate::config::{ModelArgs, ScopeArgs};
+use crate::config::{AloneArgs, ModelArgs, ScopeArgs};
 use crate::failure::Failure;
 use crate::model;
-use crate::prepare::{Declared, Rules, prepare};
+use crate::network::{Network, Usage};
+use crate::prepare::Declared;
 use crate::slots::Slots;
 
 /// Longer than any image takes.
@@ -41,6 +43,9 @@ pub struct RescoreArgs {
     #[command(flatten)]
     /// Scope
     pub scope: ScopeArgs,
+    #[command(flatten)]
+    /// Decoding: every image here is decoded alone
+    pub alone: AloneArgs,
     /// Only the images of this study
     #[arg(long)]
     pub study: Option<Uid>,
@@ -61,17 +66,11 @@ pub struct RescoreArgs {
 /// Answers each image once more and prints what came of it. False when one of them could not be answered.
 ///
 /// # Errors
-/// There is no champion, the model cannot be used, or the database is away.
+/// There is no champion, the model cannot be used, the network does not end with an image, or the database is away.
 pub async fn rescore(args: &RescoreArgs) -> anyhow::Result<bool> {
-    let (store, objects) = (args.database.store()?, args.objects.open()?);
-    let asked = Asked {
-        classifier: Arc::new(classifier(args, &store, &objects).await?),
-        slots: Slots::start("rescore", 1, args.threads.into(), LONGEST)?,
-        store,
-        objects,
-    };
-    let model = asked.classifier.sha256();
-    let images = asked.store.to_rescore(model, args.study.as_ref(), args.limit).await?;
+    let asked = Asked::start(args).await?;
+    let model = asked.network.sha256();
+    let ToRescore { images, left } = asked.store.to_rescore(model, args.study.as_ref(), args.limit).await?;
     let (mut raised, mut failed) = (0, 0);
     for image in &images {
         let mut line = json!({
@@ -79,12 +78,16 @@ pub async fn rescore(args: &RescoreArgs) -> anyhow::Result<bool> {
             "sop_instance_uid": image.sop,
             "model_sha256": model,
         });
-        match asked.answer(args, image).await {
+        match asked.answer(image).await {
             Ok((finding, recorded)) => {
                 raised += u32::from(matches!(recorded, Recorded::Created { raised: true, .. }));
                 tell(&mut line, &finding, recorded);
             }
             Err(Failure::Database(error)) => return Err(error.into()),
+            // Its thread is lost, and there is no other.
+            Err(Failure::Stuck) => {
+                bail!("{} {}: {}; no image after it was asked", image.study, image.sop, Failure::Stuck)
+            }
             Err(failure) => {
                 failed += 1;
                 line["error"] = json!(failure.to_string());
@@ -95,44 +98,59 @@ pub async fn rescore(args: &RescoreArgs) -> anyhow::Result<bool> {
     if !args.json {
         print_line(&format!("{} images asked of {model}: {raised} studies raised, {failed} failed", images.len()))?;
     }
-    Ok(failed == 0)
-}
-
-async fn classifier(args: &RescoreArgs, store: &Store, objects: &Objects) -> anyhow::Result<Classifier> {
-    if let Some(file) = args.model.model.clone() {
-        return tokio::task::spawn_blocking(move || model::read(&file)).await?;
+    if left > 0 {
+        tracing::warn!(left, "images over --limit were not asked: say it again for them");
     }
-    let champion = store.serving().await?.champion.context("the registry has no champion: give a file by --model")?;
-    let fetched = model::fetch(objects, &champion, args.model.max_model_bytes).await;
-    fetched.with_context(|| format!("the champion {}", champion.sha256))
+    Ok(failed == 0)
 }
 
 /// What answers.
 struct Asked {
-    classifier: Arc<Classifier>,
+    network: Arc<Network>,
     slots: Slots,
     store: Store,
     objects: Objects,
 }
 
 impl Asked {
-    async fn answer(&self, args: &RescoreArgs, image: &Arrival) -> Result<(NewFinding, Recorded), Failure> {
-        // The store has no other keys than those it was given.
-        let key = image.object_key.parse().map_err(|_| Failure::ObjectMissing)?;
-        let bytes = self.objects.get(&key, args.limits.max_bytes, image.size_bytes).await?;
-        let (classifier, declared, method) = (self.classifier.clone(), Declared::of(image), args.saliency);
-        let rules = Rules {
-            preprocessing: classifier.card().preprocessing.clone(),
+    async fn start(args: &RescoreArgs) -> anyhow::Result<Self> {
+        let (store, objects) = (args.database.store()?, args.objects.open()?);
+        let usage = Usage {
             limits: args.limits.limits(),
             strict_scope: args.scope.strict(),
+            saliency: args.saliency,
+            program: args.alone.program()?,
+            alone: args.alone.limits(),
         };
-        let work = move || assess(&classifier, prepare(&bytes, &declared, &rules)?, Some(method));
-        let Rows { answer, saliency, features } = self.slots.run(work).await??.into_rows(method);
-        let (arrival, model) = (image.clone(), self.classifier.sha256());
+        let classifier = classifier(&args.model, &store, &objects).await?;
+        let network = Arc::new(Network::new(classifier, usage));
+        Ok(Self { network, slots: Slots::start("rescore", 1, args.threads.into(), LONGEST)?, store, objects })
+    }
+
+    async fn answer(&self, image: &Arrival) -> Result<(NewFinding, Recorded), Failure> {
+        let (network, usage, rules) = (self.network.clone(), &self.network.usage, &self.network.rules);
+        // The store has no other keys than those it was given.
+        let key = image.object_key.parse().map_err(|_| Failure::ObjectMissing)?;
+        let bytes = self.objects.get(&key, rules.limits.max_bytes, image.size_bytes).await?;
+        // It may be one that only a child process survived.
+        let prepared = prepare_alone(&usage.program, &bytes, &Declared::of(image), rules, usage.alone).await?;
+        let work = move || assess(&network.classifier, prepared, Some(network.usage.saliency));
+        let Rows { answer, saliency, features } = self.slots.run(work).await??.into_rows(usage.saliency);
+        let (arrival, model) = (image.clone(), self.network.sha256());
         let finding = NewFinding { arrival, purpose: Purpose::Rescore, model, answer, saliency, features };
         let recorded = self.store.record_finding(&finding).await?;
         Ok((finding, recorded))
     }
+}
+
+async fn classifier(args: &ModelArgs, store: &Store, objects: &Objects) -> anyhow::Result<Classifier> {
+    if let Some(file) = args.model.clone() {
+        return tokio::task::spawn_blocking(move || model::read(&file)).await?;
+    }
+    let champion = store.serving().await?.champion.context("the registry has no champion: give a file by --model")?;
+    let name = || format!("the champion {}", champion.sha256);
+    let fetched = model::fetch(objects, &champion, args.max_model_bytes, args.model_fetch_timeout).await;
+    model::verify(fetched.with_context(name)?, champion.sha256).await.with_context(name)
 }
 
 fn tell(line: &mut Value, finding: &NewFinding, recorded: Recorded) {

@@ -1,9 +1,13 @@
 //! Workers without a model of their own: they serve the registry's champion, whichever it is.
 
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cspine_domain::Sha256;
+use cspine_domain::{Class, Sha256};
+use cspine_imaging::Limits;
+use cspine_nets::{Classifier, init};
 use cspine_wire::{Event, ImageArrived};
 
 use crate::away::{free_address, page, readyz};
@@ -66,10 +70,28 @@ async fn answered_by(site: &Site, model: Sha256) -> i64 {
         .unwrap()
 }
 
+/// A model that answers anything in its own way, by its head's bias, and sees images at its own size: what was prepared for
+/// another one it refuses.
+fn unlike(seed: u64, size: u32) -> Vec<u8> {
+    let mut checkpoint = random(seed);
+    checkpoint.card.preprocessing.size = size;
+    let bias = init::normal_matrix(seed, (1, Class::COUNT), 1.0).unwrap().flatten_all().unwrap();
+    checkpoint.state.insert("fc.bias".into(), bias);
+    checkpoint.with_golden().unwrap().write().unwrap()
+}
+
+/// How far probabilities lie from what a model says of an image.
+fn distance(probabilities: [f32; Class::COUNT], model: &Classifier, image: &[u8]) -> f32 {
+    let radiograph = cspine_imaging::decode(image, None, &Limits::default()).unwrap();
+    let said = model.infer(&model.card().preprocessing.apply(&radiograph), None).unwrap().probabilities;
+    probabilities.iter().zip(said).fold(0.0, |most, (p, said)| (p - said).abs().max(most))
+}
+
 #[tokio::test]
 async fn a_promotion_is_taken_while_images_keep_arriving_and_none_is_lost_or_answered_by_another() {
     let site = Site::new().await;
-    let (first, second) = (site.register(&flagging(1, false)).await, site.register(&flagging(2, false)).await);
+    let files = [unlike(1, 96), unlike(2, 64)];
+    let (first, second) = (site.register(&files[0]).await, site.register(&files[1]).await);
     site.promote(first).await;
     let address = free_address();
     let worker = site.start_following(&["--admin-addr", &address]);
@@ -88,9 +110,15 @@ async fn a_promotion_is_taken_while_images_keep_arriving_and_none_is_lost_or_ans
         stop.store(true, Ordering::SeqCst);
     };
     let (events, ()) = tokio::join!(keep_arriving(&site, &stop), promotions);
+    let models = files.map(|file| Classifier::load(&file).unwrap());
     for event in &events {
-        let model = site.finding(event).await.model;
-        assert!([first, second].contains(&model), "{model}");
+        let finding = site.finding(event).await;
+        let image = std::fs::read(site.objects().join(event.data.image.key.as_str())).unwrap();
+        for model in &models {
+            let off = distance(finding.probabilities.unwrap(), model, &image);
+            let is_its_answer = model.sha256() == finding.model;
+            assert_eq!(off < 1e-3, is_its_answer, "{off} from {}, the answer is {}'s", model.sha256(), finding.model);
+        }
     }
     assert_eq!(answered_by(&site, first).await + answered_by(&site, second).await, events.len() as i64);
     assert_eq!(site.store().parked_count().await.unwrap(), 0);
@@ -194,6 +222,115 @@ async fn a_corrupt_or_missing_file_leaves_the_old_model_serving_until_it_is_whol
     let event = site.image(&png(128, 128));
     site.publish(&event).await;
     assert_eq!(site.finding(&event).await.model, good);
+    worker.stop().await;
+    site.remove().await;
+}
+
+/// A model's file whose reading does not end, as on a share that hangs; as long as this is there.
+struct Hanging(PathBuf);
+
+impl Hanging {
+    fn instead_of(file: PathBuf) -> Self {
+        std::fs::remove_file(&file).unwrap();
+        assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+        Self(file)
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        // Opened to be written too, it does not wait, and lets those go that do.
+        let pipe = std::fs::OpenOptions::new().read(true).write(true).open(&self.0);
+        let _ = std::fs::remove_file(&self.0);
+        drop(pipe);
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_that_hangs_hides_no_change_and_keeps_neither_role_from_its_model() {
+    let site = Site::new().await;
+    let mut models = Vec::new();
+    for seed in 1..=5 {
+        models.push(site.register(&flagging(seed, false)).await);
+    }
+    let [first, second, shadow, stuck, stuck_too] = models[..] else { panic!("five models") };
+    site.promote(first).await;
+    let address = free_address();
+    let worker = site.start_following(&["--admin-addr", &address]);
+    eventually("it serves", async || serves(&address, first).await).await;
+
+    let hanging = Hanging::instead_of(site.model_file(stuck));
+    site.promote(stuck).await;
+    site.set_shadow(shadow, 1.0).await;
+    // Both stand in one row: whoever has seen the shadow has seen the promotion.
+    eventually("the shadow is taken while the champion is fetched", async || {
+        let (_, metrics) = page(&address, "/metrics").await?;
+        metrics.contains(&format!("cspine_shadow_info{{sha256=\"{shadow}\"}} 1")).then_some(())
+    })
+    .await;
+    assert!(serves(&address, first).await.is_some(), "the old one goes on");
+    site.promote(second).await;
+    taken_in_time(&address, second).await;
+
+    let hanging_too = Hanging::instead_of(site.model_file(stuck_too));
+    site.set_shadow(stuck_too, 1.0).await;
+    for model in [first, second] {
+        site.promote(model).await;
+        taken_in_time(&address, model).await;
+    }
+    worker.stop().await;
+    drop((hanging, hanging_too));
+    site.remove().await;
+}
+
+#[tokio::test]
+async fn a_fetch_that_takes_too_long_is_a_fault_and_is_tried_again() {
+    let site = Site::new().await;
+    let (old, stuck) = (site.register(&flagging(1, false)).await, site.register(&flagging(2, false)).await);
+    site.promote(old).await;
+    let address = free_address();
+    let worker =
+        site.start_following(&["--admin-addr", &address, "--model-poll", "200ms", "--model-fetch-timeout", "2s"]);
+    eventually("it serves", async || serves(&address, old).await).await;
+    eventually("it is ready", async || readyz(&address).await.filter(|(status, _)| *status == 200)).await;
+    let file = site.model_file(stuck);
+    let bytes = std::fs::read(&file).unwrap();
+    let hanging = Hanging::instead_of(file.clone());
+    site.promote(stuck).await;
+    let what = fault(&address, stuck).await;
+    assert!(what.contains("longer than 2s"), "{what}");
+    drop(hanging);
+    std::fs::write(file, bytes).unwrap();
+    eventually("it is tried again", async || serves(&address, stuck).await).await;
+    mended(&address).await;
+    worker.stop().await;
+    site.remove().await;
+}
+
+#[tokio::test]
+async fn a_registry_that_cannot_be_read_is_a_fault_and_what_serves_goes_on() {
+    let site = Site::new().await;
+    let model = site.register(&flagging(1, false)).await;
+    site.promote(model).await;
+    let address = free_address();
+    let worker = site.start_following(&["--admin-addr", &address, "--model-poll", "200ms"]);
+    eventually("it serves", async || serves(&address, model).await).await;
+    let change = "alter table serving rename column shadow_share to share";
+    sqlx::query(change).execute(site.store().pool()).await.unwrap();
+    eventually("readyz names the registry", async || {
+        let (_, body) = readyz(&address).await?;
+        body["faults"]["registry"].as_str().filter(|what| what.contains("42703")).map(|_| ())
+    })
+    .await;
+    let (_, metrics) = page(&address, "/metrics").await.unwrap();
+    let failures = metrics.lines().find_map(|line| line.strip_prefix("cspine_registry_failures_total "));
+    assert!(failures.unwrap().parse::<u32>().unwrap() >= 1, "{metrics}");
+    let event = site.image(&png(128, 128));
+    site.publish(&event).await;
+    assert_eq!(site.finding(&event).await.model, model);
+    let back = "alter table serving rename column share to shadow_share";
+    sqlx::query(back).execute(site.store().pool()).await.unwrap();
+    mended(&address).await;
     worker.stop().await;
     site.remove().await;
 }

@@ -53,7 +53,7 @@ async fn a_shadow_scores_its_share_of_two_workers_images_and_the_list_does_not_m
         .map(ToString::to_string)
         .collect();
     eventually("the share is scored", async || (found(&site, "shadow").await == expected).then_some(())).await;
-    let tally = site.store().shadow_tally(shadow).await.unwrap();
+    let tally = site.store().shadow_tally(shadow, champion).await.unwrap();
     assert_eq!((tally.images, tally.flagged_primary), (expected.len() as i64, 0));
     for row in site.store().worklist(100).await.unwrap() {
         assert!(!row.flagged && row.level == 3, "{row:?}");

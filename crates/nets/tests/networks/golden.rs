@@ -109,13 +109,26 @@ fn a_card_without_a_golden_inference_or_with_anothers_does_not_pass() {
     without.card.golden = None;
     let without = Classifier::new(&without, Sha256([0; 32])).unwrap();
     assert!(matches!(without.check_golden(), Err(ModelError::NoGolden)));
-    let mut anothers = golden.clone();
+    let mut anothers = golden;
     anothers.state = crate::uniform::state(Architecture::GoogLeNet);
     anothers.card.gate = None;
     let anothers = Classifier::new(&anothers, Sha256([0; 32])).unwrap();
     assert!(matches!(anothers.check_golden(), Err(ModelError::GoldenDiffers { .. })));
-    // A tolerance that lets everything pass is refused with the card.
-    let mut broken = golden;
-    broken.card.golden.as_mut().unwrap().tolerance = 0.0;
-    assert!(matches!(Checkpoint::read(&broken.write().unwrap()), Err(ModelError::CardFault(_))));
+}
+
+#[test]
+fn a_card_whose_tolerance_lets_nothing_or_anything_pass_is_refused() {
+    let [starter, _] = files();
+    let sound = Checkpoint::read(&starter).unwrap();
+    let with_tolerance = |share: f32| {
+        let mut card = sound.clone();
+        card.card.golden.as_mut().unwrap().tolerance *= share;
+        Checkpoint::read(&card.write().unwrap())
+    };
+    for share in [0.5, 1.0, 1.9] {
+        assert!(with_tolerance(share).is_ok(), "{share}");
+    }
+    for share in [-1.0, 0.0, 2.1, 1e3, 1e9] {
+        assert!(matches!(with_tolerance(share), Err(ModelError::CardFault(_))), "{share}");
+    }
 }
