@@ -146,7 +146,11 @@ fn a_manifests_faults_are_named_by_line() {
         ("file,class\n../a.png,normal\n", "line 2: '../a.png' is no path below"),
         ("file,class\n/a.png,normal\n", "is no path below"),
         ("file,class\na.png,normal\na.png,fracture\n", "line 3: a.png is listed twice"),
-        ("file,class\na.png\n", "manifest.csv is not understood"),
+        (
+            "file,class\na.png\n",
+            "manifest.csv is not understood: line 2: it has another number of fields than the header: 1, not 2",
+        ),
+        ("file,class\r\n\r\na.png,normal\r\nb.png,normal\r\n", "line 4: b.png is not there"),
         ("file,class,ambiguous\na.png,normal,maybe\n", "'maybe' is neither true nor false"),
         ("file,class\n", "holds no images"),
     ] {
