@@ -1,9 +1,10 @@
 //! Labelled images on disk: a folder per class, or a `manifest.csv` as `cspine-trainer phantoms` writes it.
 //!
-//! What is an image: a file ending in png, jpg, jpeg, jfif, tif, tiff, dcm or dicom, or, inside a class folder, one whose
-//! name has no ending or a number for one (DICOM is often named by a UID). Left out and counted in [`Dataset::ignored`]: every
-//! other file (of pictures in other formats the [`Survey`] warns), folders named `masks` or `__MACOSX`, and whatever begins with a dot. A folder whose name is not understood
-//! is an error, and so is an image outside the class folders: images left out in silence would bend every figure.
+//! What is an image: a file ending in png, jpg, jpeg, jfif, tif, tiff, dcm or dicom, or, inside a class folder, one
+//! whose name has no ending or a number for one (DICOM is often named by a UID). Left out and counted in
+//! [`Dataset::ignored`]: every other file, folders named `masks` or `__MACOSX`, and whatever begins with a dot; of
+//! pictures in formats that are not read the [`Survey`] warns. A folder whose name is not understood is an error, and so
+//! is an image outside the class folders: images left out in silence would bend every figure.
 
 mod duplicates;
 mod folders;

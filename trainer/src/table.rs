@@ -1,7 +1,7 @@
 //! CSV tables: a header, and records, each with its line as an editor counts them.
 //!
-//! The csv crate's own count is one too small after CRLF and stands before the blank lines above a record (BurntSushi/rust-csv,
-//! issues 208 and 395). So lines are counted here, up to each record's first byte.
+//! The csv crate's own count is one too small after CRLF and stands before the blank lines above a record
+//! (BurntSushi/rust-csv, issues 208 and 395). So lines are counted here, up to each record's first byte.
 
 use csv::{ErrorKind, Position, Reader, ReaderBuilder, StringRecord, Trim};
 

@@ -41,7 +41,7 @@ impl Dataset {
     }
 }
 
-/// Whether patient and kind are in the words of the phantoms' manifests. Others have a column `kind` too, and other keys.
+/// Whether patient and kind are in the words of the phantoms' manifests: others may have a column `kind` too.
 fn is_phantom(example: &Example) -> bool {
     let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let key = example.patient_key.as_deref().and_then(|key| key.strip_prefix('P'));

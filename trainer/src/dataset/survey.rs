@@ -107,8 +107,8 @@ impl Survey {
             }
             (patients, 0) => format!("The data set names {patients} patients; each is on one side of the split only."),
             (patients, others) => format!(
-                "The data set names {patients} patients, each of whom is on one side of the split only; of {others} images \
-                 it does not say whose they are."
+                "The data set names {patients} patients, each of whom is on one side of the split only; of {others} \
+                 images it does not say whose they are."
             ),
         }
     }
@@ -119,8 +119,8 @@ impl Survey {
             return format!("No near duplicates among {} images.", self.images);
         }
         format!(
-            "{repeated} of {} images repeat another: {} byte for byte, {} turned, resized or encoded again; they stay on its \
-             side of the split.",
+            "{repeated} of {} images repeat another: {} byte for byte, {} turned, resized or encoded again; they stay \
+             on its side of the split.",
             self.images, self.same_bytes, self.look_alikes
         )
     }

@@ -37,7 +37,8 @@ pub(crate) type Listener<'a> = &'a mut dyn FnMut(News<'_>) -> Result<()>;
 /// Runs what epochs are left, each kept by a checkpoint in `out`.
 ///
 /// # Errors
-/// A checkpoint of another recipe or of more epochs, a loss that is not finite, a disk that is full, a listener that has had enough.
+/// A checkpoint of another recipe or of more epochs, a loss that is not finite, a disk that is full, a listener that has
+/// had enough.
 pub(crate) fn run(
     state: &StateDict,
     images: &Images,

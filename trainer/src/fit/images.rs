@@ -20,8 +20,8 @@ impl Images {
     /// Reads and decodes every image; `tell` hears of each.
     ///
     /// # Errors
-    /// A file that cannot be read, or is too large to be. One that cannot be decoded or assessed is an image that is not
-    /// [`Images::usable`].
+    /// A file that cannot be read, or is too large to be. One that cannot be decoded or assessed is an image that is
+    /// not [`Images::usable`].
     pub fn load(
         dataset: &Dataset,
         preprocessing: &Preprocessing,

@@ -22,7 +22,7 @@ pub use split::{Shares, Split};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use cspine_domain::Sha256;
+use cspine_domain::{Class, Sha256};
 use cspine_imaging::{Limits, Preprocessing};
 use cspine_nets::layers::StateDict;
 use cspine_nets::{Checkpoint, ModelCard};
@@ -63,12 +63,12 @@ pub fn run(args: &FitArgs) -> Result<()> {
     fit(args, &dataset).map(drop)
 }
 
-/// Fits a network to an opened data set, whose near duplicates were found. Images that cannot be decoded or assessed are
-/// dealt out like the others; nothing is learnt from them, and in the test set they count as errors.
+/// Fits a network to an opened data set, whose near duplicates were found. Images that cannot be decoded or assessed
+/// are dealt out like the others; nothing is learnt from them, and in the test set they count as errors.
 ///
 /// # Errors
-/// First weights that cannot be used, a file that cannot be read, a class or set without images, a checkpoint of another
-/// fit or of more epochs, a loss that is not finite, an `--out` that cannot be written.
+/// First weights that cannot be used, a file that cannot be read, a class or set without images, a checkpoint of
+/// another fit or of more epochs, a loss that is not finite, an `--out` that cannot be written.
 pub fn fit(args: &FitArgs, dataset: &Dataset) -> Result<Fitted> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
     let start = Start::of(args)?;
@@ -112,6 +112,13 @@ fn load(dataset: &Dataset, preprocessing: &Preprocessing) -> Result<Images> {
     let bar = bar(dataset.examples.len(), "decoding {bar:40} {pos}/{len} images, {eta} left");
     let images = Images::load(dataset, preprocessing, &Limits::default(), || bar.inc(1))?;
     bar.finish_and_clear();
+    for class in Class::ALL {
+        let usable = (0..dataset.examples.len()).any(|i| images.class(i) == *class && images.usable(i));
+        ensure!(
+            usable,
+            "no {class} can be decoded and assessed: a network of three classes cannot be fitted to the others"
+        );
+    }
     Ok(images)
 }
 
@@ -183,7 +190,6 @@ fn write_split(file: &Path, dataset: &Dataset, split: &Split) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use cspine_domain::Class;
     use cspine_nets::{Architecture, init};
     use image::{GrayImage, Luma};
 

@@ -138,8 +138,8 @@ impl Ranked {
         [Proportion { count: hits, of: self.injuries }, Proportion { count: passed, of: self.normals }]
     }
 
-    /// What flags the first `n`, at least one: the middle, in log-odds, between the last of them and the next; above the
-    /// next and never above the last that is to be flagged, however close they are.
+    /// What flags the first `n`, at least one: the middle, in log-odds, between the last of them and the next; above
+    /// the next and never above the last that is to be flagged, however close they are.
     fn threshold(&self, n: usize) -> f32 {
         let last = self.scores[n - 1].0;
         let next = self.scores.get(n).map_or(0.0, |(score, _)| *score);

@@ -70,13 +70,13 @@ impl Provenance {
                  patients. It is triage, not a diagnosis, and it never rules out an injury."
             }
             Subjects::Patients => {
-                "These figures hold for these images and nothing else. It is triage, not a diagnosis, and it never rules \
-                 out an injury."
+                "These figures hold for these images and nothing else. It is triage, not a diagnosis, and it never \
+                 rules out an injury."
             }
             Subjects::Untold => {
                 "These figures hold for these images and nothing else. The data set does not tell whether they are of \
-                 patients or synthetic; if synthetic, the figures say nothing of the worth on patients. It is triage, not a \
-                 diagnosis, and it never rules out an injury."
+                 patients or synthetic; if synthetic, the figures say nothing of the worth on patients. It is triage, \
+                 not a diagnosis, and it never rules out an injury."
             }
         }
     }

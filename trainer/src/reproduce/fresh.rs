@@ -23,8 +23,8 @@ pub struct FreshArgs {
     /// had
     #[arg(long, default_value_t = 0, value_name = "SETS", value_parser = clap::value_parser!(u64).range(..=100))]
     pub fresh_sets: u64,
-    /// Seed of the first such set; shift-a begins 100 later, the draws 300 later. Not 59 to 84, which pre-training saw, nor
-    /// one that first weights were fitted to
+    /// Seed of the first such set; shift-a begins 100 later, the draws 300 later. Not 59 to 84, which pre-training saw,
+    /// nor one that first weights were fitted to
     #[arg(long, default_value_t = 201, value_name = "SEED", value_parser = clap::value_parser!(u64).range(1..1 << 30))]
     pub fresh_seed: u64,
 }

@@ -33,8 +33,8 @@ use plan::Plan;
 /// Reproduce the paper: both networks, its recipe, its tables and figures, on a folder of radiographs
 #[derive(Debug, Clone, clap::Args)]
 pub struct ReproduceArgs {
-    /// Labelled images: a folder for each class, or a manifest.csv; in folders train, val and test too, but all are dealt
-    /// anew by --split
+    /// Labelled images: a folder for each class, or a manifest.csv; in folders train, val and test too, but all are
+    /// dealt anew by --split
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// Folder for reproduction.html, reproduction.json and the networks; what it holds already is not done again
@@ -126,7 +126,8 @@ impl Data {
         let digest = Sha256::of(lines.collect::<String>().as_bytes());
         ensure!(
             args.fresh.fresh_sets == 0 || survey.subjects == Subjects::Phantoms,
-            "--fresh-sets measures on phantoms, and these images are none: their figures must not stand in one report"
+            "--fresh-sets measures on phantoms, and these images are not known to be any: their figures must not stand \
+             in one report"
         );
         args.fresh.ensure_fresh(&dataset)?;
         Ok(Self { dataset, survey, digest })

@@ -85,8 +85,8 @@ fn words(augmentation: &Augmentation) -> String {
     let Augmentation { rotation_deg, shift, zoom, gamma, contrast, noise, blur } = augmentation;
     let percent = |share: &f32| format!("{:.0} %", 100.0 * share);
     format!(
-        "turned by up to {rotation_deg}°, shifted by {}, scaled by {}, gamma e^±{gamma}, contrast ± {}, noise of up to {}, {} \
-         of them blurred",
+        "turned by up to {rotation_deg}°, shifted by {}, scaled by {}, gamma e^±{gamma}, contrast ± {}, noise of up to \
+         {}, {} of them blurred",
         percent(shift),
         percent(zoom),
         percent(contrast),

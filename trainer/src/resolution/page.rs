@@ -25,8 +25,8 @@ pub fn render(report: &Report, provenance: &Provenance) -> String {
     }
     if !report.pairs.is_empty() {
         page.paragraph(
-            "p is McNemar's on the same films, two-sided, corrected by Holm for all pairs: how likely so large a difference \
-             would be if the size made none. Times are of this machine.",
+            "p is McNemar's on the same films, two-sided, corrected by Holm for all pairs: how likely so large a \
+             difference would be if the size made none. Times are of this machine.",
         );
     }
     page.heading("Sensitivity by size");

@@ -113,8 +113,8 @@ fn pictures_of_formats_that_are_not_read_are_warned_of_and_jfif_is_jpeg() {
     assert_eq!(dataset.examples.iter().map(|example| &example.name).collect::<Vec<_>>(), ["normal/a.jfif"]);
     assert!(load(&dataset.examples[0], &Preprocessing::default(), &Limits::default()).is_ok());
     assert_eq!(survey.unread, ["fracture/d.HEIC", "normal/b.webp"]);
-    let warning = "WARNING: Pictures left out because their format is not read: 2 (fracture/d.HEIC, normal/b.webp). Convert \
-                   them to PNG.";
+    let warning = "WARNING: Pictures left out because their format is not read: 2 (fracture/d.HEIC, normal/b.webp). \
+                   Convert them to PNG.";
     assert!(survey.to_string().ends_with(warning), "{survey}");
 }
 

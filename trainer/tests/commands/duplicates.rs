@@ -134,15 +134,16 @@ fn given_parts_are_dealt_anew_and_what_leaks_between_them_is_named() {
     let found = find(&dataset).unwrap();
     let survey = Survey::of(&dataset, &found);
     assert_eq!(survey.leaking, ["test/normal/0.png", "test/normal/2.png"]);
-    let sentence = "The folders train, val and test are not kept: all images are dealt anew. In them 2 would have been on \
-                    two sides, by patient or look: test/normal/0.png, test/normal/2.png.";
+    let sentence = "The folders train, val and test are not kept: all images are dealt anew. In them 2 would have \
+                    been on two sides, by patient or look: test/normal/0.png, test/normal/2.png.";
     assert_eq!(survey.notes()[2], sentence);
     let whole = scene(["", "", ""]);
     let dataset = Dataset::open(whole.path()).unwrap();
     let found = find(&dataset).unwrap();
     assert!(found.leaking(&dataset).is_empty() && found.groups.is_empty());
     let notes = [
-        "The data set names no patients: images of one patient may be on several sides of the split, unless they look alike.",
+        "The data set names no patients: images of one patient may be on several sides of the split, unless they look \
+         alike.",
         "No near duplicates among 4 images.",
     ];
     assert_eq!(Survey::of(&dataset, &found).to_string(), notes.join("\n"));
