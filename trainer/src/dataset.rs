@@ -1,14 +1,17 @@
 //! Labelled images on disk: a folder per class, or a `manifest.csv` as `cspine-trainer phantoms` writes it.
 //!
-//! What is an image: a file ending in png, jpg, jpeg, tif, tiff, dcm or dicom, or, inside a class folder, one whose name
-//! has no ending or a number for one (DICOM is often named by a UID). Left out and counted in [`Dataset::ignored`]: every
-//! other file, folders named `masks` or `__MACOSX`, and whatever begins with a dot. A folder whose name is not understood
-//! is an error, and so is an image outside the class folders: images left out in silence would bend every figure.
+//! What is an image: a file ending in png, jpg, jpeg, jfif, tif, tiff, dcm or dicom, or, inside a class folder, one
+//! whose name has no ending or a number for one (DICOM is often named by a UID). Left out and counted in
+//! [`Dataset::ignored`]: every other file, folders named `masks` or `__MACOSX`, and whatever begins with a dot; of
+//! pictures in formats that are not read the [`Survey`] warns. A folder whose name is not understood is an error, and so
+//! is an image outside the class folders: images left out in silence would bend every figure.
 
 mod duplicates;
 mod folders;
 mod manifest;
 mod perceptual;
+mod subjects;
+mod survey;
 mod union;
 
 use std::ffi::OsStr;
@@ -19,8 +22,10 @@ use anyhow::{Context, Result, bail};
 use cspine_domain::{Class, Reason, Sha256};
 use cspine_imaging::{DecodeError, Limits, Preprocessing, Radiograph, decode};
 
-pub use duplicates::{DuplicateReport, Duplicates, Fingerprint, TOLERANCE, find};
+pub use duplicates::{Duplicates, Fingerprint, TOLERANCE, find};
 pub use perceptual::Look;
+pub use subjects::Subjects;
+pub use survey::Survey;
 
 /// Labelled images, sorted by name.
 #[derive(Debug, Clone)]
@@ -107,12 +112,13 @@ impl Dataset {
     /// [`Dataset::open`], with near duplicates found and made to stay together.
     ///
     /// # Errors
-    /// As [`Dataset::open`], or a file that cannot be read.
-    pub fn open_together(dir: &Path) -> Result<(Dataset, Duplicates)> {
+    /// As [`Dataset::open`], or a file that cannot be read. One that cannot be decoded or assessed is none.
+    pub fn open_together(dir: &Path) -> Result<(Dataset, Survey)> {
         let mut dataset = Dataset::open(dir)?;
         let duplicates = find(&dataset)?;
+        let survey = Survey::of(&dataset, &duplicates);
         dataset.keep_together(&duplicates);
-        Ok((dataset, duplicates))
+        Ok((dataset, survey))
     }
 
     /// Lists a data set. The images themselves are not read.
@@ -167,9 +173,9 @@ impl Dataset {
         }
     }
 
-    /// Whether it is of phantoms: their manifest says what kind an injury is.
-    pub fn is_of_phantoms(&self) -> bool {
-        self.examples.iter().any(|example| example.kind.is_some())
+    /// Pictures that were left out because their format is not read.
+    pub fn unread(&self) -> Vec<String> {
+        self.ignored.iter().filter(|path| folders::is_unread_picture(path)).cloned().collect()
     }
 
     /// How many images of each class, by class index.

@@ -23,4 +23,5 @@ pub mod resolution;
 pub mod runs;
 pub mod service;
 mod snapshot;
+mod table;
 pub mod tune;

@@ -37,8 +37,21 @@ fn the_readmes_commands_reproduce_the_paper_and_a_browser_shows_their_pages() {
     }
     // The paper's Table 2, decoded.
     assert!(printed.contains("92.16 %") && printed.contains("88.24 %"), "{printed}");
+    // Its Table 1, above that of three networks.
+    for row in
+        ["the paper's GoogLeNet", "the paper's AlexNet", "GoogLeNet, pre-trained, clear", "AlexNet, fresh weights"]
+    {
+        assert!(printed.contains(row), "{row} is not in\n{printed}");
+    }
 
     let reproduced = folder.path().join("reproduced");
+    let json = std::fs::read_to_string(reproduced.join("reproduction.json")).expect("the report as JSON");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let survey = &json["report"]["survey"];
+    assert_eq!((&survey["subjects"], &survey["patients"]), (&"phantoms".into(), &60.into()), "{survey}");
+    assert_eq!((&survey["unusable"], &survey["unread"]), (&serde_json::json!([]), &serde_json::json!([])), "{survey}");
+    // No two of its phantoms pass for one another.
+    assert_eq!((&survey["same_bytes"], &survey["look_alikes"]), (&0.into(), &0.into()), "{survey}");
     for (page, plots) in [(reproduced.join("reproduction.html"), 12), (folder.path().join("explained/explain.html"), 2)]
     {
         shows_well(&page, plots);

@@ -27,8 +27,8 @@ pub enum CallsError {
     Read { file: String, source: std::io::Error },
     #[error("{file} is larger than {mib_max} MiB")]
     TooLarge { file: String, mib_max: u64 },
-    #[error("{file} is no sound CSV: {source}")]
-    Csv { file: String, source: csv::Error },
+    #[error("{place} is no sound CSV: {what}")]
+    Csv { place: Place, what: String },
     #[error("{file} has no column '{column}'")]
     MissingColumn { file: String, column: &'static str },
     #[error("{file} has two columns '{column}'")]
@@ -55,6 +55,4 @@ pub enum CallsError {
     NoLabel { place: Place, image: String },
     #[error("{place}, image {image}: labelled {label}, but {first_label} at {first}")]
     Contradiction { place: Place, image: String, label: Class, first_label: Class, first: Place },
-    #[error("{count} readers are more than the {max} that can be compared at once")]
-    TooManyReaders { count: usize, max: usize },
 }

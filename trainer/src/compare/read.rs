@@ -8,6 +8,7 @@ use cspine_domain::{Class, Sha256};
 use csv::StringRecord;
 
 use super::{CallsError, Place};
+use crate::table::{Table, Unsound};
 
 /// Largest file that is read: about a million calls.
 const MIB_MAX: u64 = 64;
@@ -113,18 +114,18 @@ impl Source {
         columns: impl Fn(&StringRecord) -> Result<C, CallsError>,
         row: impl Fn(Place, &C, &StringRecord) -> Result<R, CallsError>,
     ) -> Result<Vec<R>, CallsError> {
-        let unsound = |source| CallsError::Csv { file: self.name.clone(), source };
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(self.bytes.as_slice());
-        let header = reader.headers().map_err(unsound)?;
+        let place = |line| Place { file: self.name.clone(), line };
+        let unsound = |Unsound { line, what }| CallsError::Csv { place: place(line), what };
+        let mut table = Table::new(&self.bytes);
+        let header = table.header().map_err(unsound)?;
         if header.is_empty() {
             return Err(CallsError::NoRows { file: self.name.clone() });
         }
-        let columns = columns(header)?;
+        let columns = columns(&header)?;
         let mut rows = vec![];
-        for record in reader.records() {
-            let record = record.map_err(unsound)?;
-            let line = record.position().map_or(0, csv::Position::line);
-            rows.push(row(Place { file: self.name.clone(), line }, &columns, &record)?);
+        for record in table {
+            let (line, record) = record.map_err(unsound)?;
+            rows.push(row(place(line), &columns, &record)?);
         }
         if rows.is_empty() {
             return Err(CallsError::NoRows { file: self.name.clone() });

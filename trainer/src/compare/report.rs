@@ -9,6 +9,9 @@ use super::{Contrast, Reader, Study};
 use crate::evaluate::{PerClass, with_interval};
 use crate::metrics::{Area, Confusion, DeLong, McNemar, OneVsRest, delong, holm};
 
+/// Readers of whom each two are tested against each other: of more, that would be over a thousand tests.
+pub(super) const PAIRED_MAX: usize = 50;
+
 /// Every reader's figures and every pair's tests. Proportions go from 0 to 1 and are null where there is nothing to count;
 /// intervals are at 95 %. Names are those of `evaluation.json` where the figures are the same.
 #[derive(Debug, Clone, Serialize)]
@@ -23,7 +26,7 @@ pub struct Comparison {
     pub classes: &'static [Class],
     /// In the order in which they come first in the files.
     pub readers: Vec<ReaderFigures>,
-    /// Each two readers.
+    /// Each two readers; none of more than 50, for tests and their correction grow with the square.
     pub pairs: Vec<Pair>,
 }
 
@@ -84,9 +87,10 @@ impl Comparison {
     /// Computes every figure.
     pub fn new(study: &Study, inputs: Vec<Input>) -> Comparison {
         let of_label = |class: &Class| study.labels.iter().filter(|label| *label == class).count();
+        let paired: &[Reader] = if study.readers.len() > PAIRED_MAX { &[] } else { study.readers.as_slice() };
         let mut pairs = vec![];
-        for (i, first) in study.readers.iter().enumerate() {
-            pairs.extend(study.readers[i + 1..].iter().map(|second| Pair::new(&study.labels, first, second)));
+        for (i, first) in paired.iter().enumerate() {
+            pairs.extend(paired[i + 1..].iter().map(|second| Pair::new(&study.labels, first, second)));
         }
         let corrected = holm(&pairs.iter().map(|pair| pair.mcnemar.p).collect::<Vec<_>>());
         for (pair, p) in pairs.iter_mut().zip(corrected) {

@@ -8,9 +8,6 @@ use cspine_domain::Class;
 use super::read::{Label, Row};
 use super::{Call, CallsError, Place};
 
-/// Each two are tested against each other, so that work and report grow with the square.
-const READERS_MAX: usize = 50;
-
 /// Readers who called the same images.
 #[derive(Debug, Clone)]
 pub struct Study {
@@ -39,11 +36,7 @@ impl Study {
     /// Puts rows together; `truth` beside the labels that rows have.
     pub(super) fn new(rows: Vec<Row>, truth: Vec<Label>) -> Result<Study, CallsError> {
         let images = Images::of(&rows, truth)?;
-        let readers = by_reader(rows)?;
-        if readers.len() > READERS_MAX {
-            return Err(CallsError::TooManyReaders { count: readers.len(), max: READERS_MAX });
-        }
-        let readers = readers.into_iter().map(|rows| rows.reader(&images)).collect::<Result<_, _>>()?;
+        let readers = by_reader(rows)?.into_iter().map(|rows| rows.reader(&images)).collect::<Result<_, _>>()?;
         Ok(Study { labels: images.labels()?, readers })
     }
 }

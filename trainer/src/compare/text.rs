@@ -4,6 +4,7 @@ use std::fmt::{Result, Write as _};
 
 use cspine_domain::Class;
 
+use super::report::PAIRED_MAX;
 use super::{Comparison, Contrast, Pair, ReaderFigures};
 use crate::evaluate::text::{percent, proportion};
 use crate::metrics::{Area, DeLong, Method};
@@ -91,6 +92,9 @@ fn write_reader(text: &mut String, reader: &ReaderFigures) -> Result {
 }
 
 fn write_mcnemar(text: &mut String, comparison: &Comparison) -> Result {
+    if comparison.readers.len() > PAIRED_MAX {
+        return writeln!(text, "\nMore than {PAIRED_MAX} readers: no two are tested against each other.");
+    }
     if comparison.pairs.is_empty() {
         return Ok(());
     }

@@ -2,17 +2,15 @@
 //! they would be learned by heart on one and pass for knowledge on the other.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use anyhow::Result;
 use cspine_domain::Sha256;
-use cspine_imaging::{Limits, Radiograph, decode};
+use cspine_imaging::{Limits, Radiograph};
 use rayon::prelude::*;
-use serde::Serialize;
 
 use super::perceptual::Look;
 use super::union::UnionFind;
-use super::{Dataset, read};
+use super::{Dataset, radiograph, read};
 
 /// Bits of 255 in which the hashes of near duplicates may differ, in the nearest of the eight rotations and flips.
 ///
@@ -43,30 +41,9 @@ pub struct Duplicates {
     pub look_alikes: usize,
     /// Groups whose images have different labels: at least one of them is wrong.
     pub conflicting: Vec<Vec<usize>>,
-    /// Images that were compared by their bytes alone.
-    pub not_compared: Vec<usize>,
-}
-
-/// [`Duplicates`] to be written down, with names for indices.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DuplicateReport {
-    /// Images in the data set.
-    pub images: usize,
-    /// How many have the bytes of an earlier one.
-    pub same_bytes: usize,
-    /// How many more are near duplicates of an earlier one by their look.
-    pub look_alikes: usize,
-    /// Bits of 255 in which their hashes may differ.
-    pub tolerance_bits: u32,
-    /// The groups.
-    pub groups: Vec<Vec<String>>,
-    /// Those with labels in conflict, each image with its label.
-    pub conflicting: Vec<Vec<(String, &'static str)>>,
-    /// Images in a part (train, val, test) of the data set although their patient or their look is in an earlier part
-    /// too. They are left out where the given parts are kept.
-    pub leaking: Vec<String>,
-    /// Images that were compared by their bytes alone, because they cannot be decoded or assessed.
-    pub not_compared: Vec<String>,
+    /// Why images could not be decoded or assessed, each text with its image's name: they were compared by their bytes
+    /// alone. Whoever read them knows: [`Duplicates::among`] leaves it empty.
+    pub unusable: Vec<String>,
 }
 
 /// Finds the near duplicates of a data set, on rayon's current pool, each thread with one image in memory.
@@ -75,22 +52,18 @@ pub struct DuplicateReport {
 /// A file that cannot be read, or is too large to be; the text names it.
 pub fn find(images: &Dataset) -> Result<Duplicates> {
     let limits = Limits::default();
-    let fingerprints = images
-        .examples
-        .par_iter()
-        .with_max_len(1)
-        .map(|example| Ok(Fingerprint::of(&read(example, &limits)?, &limits)))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Duplicates::among(images, &fingerprints))
+    let looked = images.examples.par_iter().with_max_len(1).map(|example| {
+        let bytes = read(example, &limits)?;
+        let film = radiograph(example, &bytes, &limits);
+        let look = film.as_ref().ok().map(Look::of);
+        Ok((Fingerprint { sha256: Sha256::of(&bytes), look }, film.err()))
+    });
+    let (fingerprints, refused): (Vec<_>, Vec<_>) = looked.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    let unusable = refused.into_iter().flatten().map(|why| why.to_string()).collect();
+    Ok(Duplicates { unusable, ..Duplicates::among(images, &fingerprints) })
 }
 
 impl Fingerprint {
-    /// Of a file's bytes.
-    pub fn of(bytes: &[u8], limits: &Limits) -> Fingerprint {
-        let radiograph = decode(bytes, None, limits).ok().filter(|radiograph| radiograph.assessable().is_ok());
-        Fingerprint { sha256: Sha256::of(bytes), look: radiograph.as_ref().map(Look::of) }
-    }
-
     /// Of a file that was decoded and found assessable.
     pub fn of_film(sha256: Sha256, film: &Radiograph) -> Fingerprint {
         Fingerprint { sha256, look: Some(Look::of(film)) }
@@ -126,7 +99,7 @@ impl Duplicates {
                 .filter(|group| group.iter().any(|i| class(*i) != class(group[0])))
                 .cloned()
                 .collect(),
-            not_compared: (0..fingerprints.len()).filter(|i| fingerprints[*i].look.is_none()).collect(),
+            unusable: Vec::new(),
             groups,
         }
     }
@@ -159,23 +132,6 @@ impl Duplicates {
         let leaks = |i: &usize| images.examples[*i].part.is_some_and(|part| part > earliest[sides[*i]]);
         (0..sides.len()).filter(leaks).collect()
     }
-
-    /// To be written down.
-    pub fn report(&self, images: &Dataset) -> DuplicateReport {
-        let name = |i: &usize| images.examples[*i].name.clone();
-        let names = |indices: &[usize]| indices.iter().map(name).collect();
-        let labelled = |i: &usize| (name(i), images.examples[*i].class.as_str());
-        DuplicateReport {
-            images: images.examples.len(),
-            same_bytes: self.same_bytes,
-            look_alikes: self.look_alikes,
-            tolerance_bits: TOLERANCE,
-            groups: self.groups.iter().map(|group| names(group)).collect(),
-            conflicting: self.conflicting.iter().map(|group| group.iter().map(labelled).collect()).collect(),
-            leaking: names(&self.leaking(images)),
-            not_compared: names(&self.not_compared),
-        }
-    }
 }
 
 /// Pairs of `distinct` images that look alike.
@@ -190,33 +146,4 @@ fn look_alikes(fingerprints: &[Fingerprint], distinct: &[usize]) -> Vec<(usize, 
             looks[at + 1..].iter().filter(move |(_, other)| alike(other)).map(|(other, _)| (*one, *other))
         })
         .collect()
-}
-
-impl fmt::Display for DuplicateReport {
-    /// A sentence on how many there are, and one on each thing to be looked at.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let repeated = self.same_bytes + self.look_alikes;
-        if repeated == 0 {
-            write!(f, "No near duplicates among {} images", self.images)?;
-        } else {
-            write!(
-                f,
-                "{repeated} of {} images repeat another: {} byte for byte, {} turned, resized or encoded again; they \
-                 stay on its side of the split",
-                self.images, self.same_bytes, self.look_alikes
-            )?;
-        }
-        for group in &self.conflicting {
-            let labels: Vec<String> = group.iter().map(|(name, label)| format!("{name} as {label}")).collect();
-            write!(f, "\nlabels in conflict: one picture is {}", labels.join(", "))?;
-        }
-        for (what, names) in
-            [("in an earlier part too", &self.leaking), ("compared by their bytes alone", &self.not_compared)]
-        {
-            if !names.is_empty() {
-                write!(f, "\n{what}: {}", names.join(", "))?;
-            }
-        }
-        Ok(())
-    }
 }

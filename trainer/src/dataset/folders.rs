@@ -165,9 +165,17 @@ fn ignored_name(name: &str) -> bool {
 }
 
 fn image_ending(name: &str) -> bool {
-    let endings = ["png", "jpg", "jpeg", "tif", "tiff", "dcm", "dicom"];
-    !ignored_name(name)
-        && name.rsplit_once('.').is_some_and(|(_, ending)| endings.iter().any(|e| ending.eq_ignore_ascii_case(e)))
+    !ignored_name(name) && ends_in(name, &["png", "jpg", "jpeg", "jfif", "tif", "tiff", "dcm", "dicom"])
+}
+
+/// Whether a path that was left out is of a picture in a format that is not read.
+pub(super) fn is_unread_picture(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    !ignored_name(name) && ends_in(name, &["webp", "bmp", "gif", "heic", "heif", "avif", "jp2"])
+}
+
+fn ends_in(name: &str, endings: &[&str]) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, ending)| endings.iter().any(|e| ending.eq_ignore_ascii_case(e)))
 }
 
 /// `IM0001`, or a UID.
@@ -177,7 +185,7 @@ fn dicom_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Class, Meaning, Part, dicom_name, image_ending, meaning};
+    use super::{Class, Meaning, Part, dicom_name, image_ending, is_unread_picture, meaning};
 
     #[test]
     fn a_folders_name_may_say_more_than_the_class() {
@@ -203,8 +211,10 @@ mod tests {
 
     #[test]
     fn images_are_known_by_their_names() {
-        assert!(image_ending("a.b.PNG") && image_ending("x.dcm"));
+        assert!(image_ending("a.b.PNG") && image_ending("x.dcm") && image_ending("x.jfif"));
         assert!(!image_ending("Thumbs.db") && !image_ending("._a.png") && !image_ending("png"));
+        assert!(is_unread_picture("normal/a.WebP") && !is_unread_picture("normal/._a.webp"));
+        assert!(!is_unread_picture("normal/Thumbs.db") && !is_unread_picture("gif"));
         assert!(dicom_name("IM0001") && dicom_name("1.2.840.10008") && !dicom_name("notes.txt"));
     }
 }

@@ -1,6 +1,7 @@
 //! A manifest: a CSV file with a line an image.
 
 use std::collections::HashSet;
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -8,6 +9,7 @@ use csv::StringRecord;
 
 use super::folders::{join, part};
 use super::{Dataset, Example};
+use crate::table::Table;
 
 /// Its name, where nobody names it.
 pub(super) const FILE: &str = "manifest.csv";
@@ -71,16 +73,13 @@ impl Columns {
 pub(super) fn collect(dataset: &mut Dataset, at: &str, name: &str) -> Result<()> {
     let file = join(at, name);
     let path = dataset.path_of(&file);
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_path(&path)
-        .with_context(|| format!("{file} cannot be read"))?;
-    let columns = Columns::find(reader.headers().with_context(|| format!("{file} cannot be read"))?)
-        .with_context(|| format!("{file} is not understood"))?;
+    let not_understood = || format!("{file} is not understood");
+    let bytes = fs::read(&path).with_context(|| format!("{file} cannot be read"))?;
+    let mut table = Table::new(&bytes);
+    let columns = Columns::find(&table.header().with_context(not_understood)?).with_context(not_understood)?;
     let mut names = HashSet::new();
-    for record in reader.records() {
-        let record = record.with_context(|| format!("{file} is not understood"))?;
-        let line = record.position().map_or(0, csv::Position::line);
+    for record in table {
+        let (line, record) = record.with_context(not_understood)?;
         let example = columns.example(&record).and_then(|example| place(dataset, at, example));
         let example = example.with_context(|| format!("{file}, line {line}"))?;
         ensure!(names.insert(example.name.clone()), "{file}, line {line}: {} is listed twice", example.name);

@@ -46,11 +46,11 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     fs::create_dir_all(&args.report).with_context(|| format!("cannot make {}", args.report.display()))?;
     let predictions = predict(&model, &dataset, &Limits::default())?;
     let report = Report::new(&model, &predictions);
-    let text = text::render(&report, dataset.ignored.len());
+    let text = text::render(&report, &dataset);
     write(&args.report, "predictions.csv", &predict::csv(&predictions)?)?;
     write(&args.report, "evaluation.json", &(serde_json::to_string_pretty(&report)? + "\n"))?;
     write(&args.report, "evaluation.txt", &text)?;
-    let mut provenance = Provenance::new(dataset.is_of_phantoms());
+    let mut provenance = Provenance::new(dataset.subjects());
     provenance.digests.insert("model".to_owned(), model.sha256().to_string());
     provenance.digests.insert("images".to_owned(), report.data_digest.to_string());
     write(&args.report, "evaluation.html", &page::render(&report, &provenance))?;

@@ -5,16 +5,17 @@ use std::fmt::Write as _;
 use cspine_domain::Class;
 
 use super::{Block, Report};
+use crate::dataset::Dataset;
 
-/// The report; `ignored` files of the data set were left out as no images.
-pub(super) fn render(report: &Report, ignored: usize) -> String {
+/// The report on a data set.
+pub(super) fn render(report: &Report, dataset: &Dataset) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
-    let _ = write_report(&mut text, report, ignored);
+    let _ = write_report(&mut text, report, dataset);
     text
 }
 
-fn write_report(text: &mut String, report: &Report, ignored: usize) -> std::fmt::Result {
+fn write_report(text: &mut String, report: &Report, dataset: &Dataset) -> std::fmt::Result {
     let all = &report.all;
     let ambiguous = all.images - report.without_ambiguous.images;
     let calibrated = if report.calibrated { "calibrated" } else { "not calibrated" };
@@ -22,7 +23,11 @@ fn write_report(text: &mut String, report: &Report, ignored: usize) -> std::fmt:
     writeln!(text, "           {calibrated}: temperature {}, flag at {}", report.temperature, report.threshold)?;
     writeln!(text, "           trained on: {}", report.training_data)?;
     writeln!(text, "Data       {} images, digest {}", all.images, report.data_digest)?;
-    writeln!(text, "           {ambiguous} called ambiguous; {ignored} other files left out")?;
+    writeln!(text, "           {ambiguous} called ambiguous; {} other files left out", dataset.ignored.len())?;
+    let unread = dataset.unread().len();
+    if unread > 0 {
+        writeln!(text, "           WARNING: {unread} of these are pictures whose format is not read")?;
+    }
     writeln!(text, "Intervals  Wilson, 95 %. Triage figures, no diagnosis and no rule-out.")?;
     write_block(text, "All images", all)?;
     if ambiguous > 0 {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use cspine_nets::layers::StateDict;
 
 use super::Recipe;
@@ -37,7 +37,8 @@ pub(crate) type Listener<'a> = &'a mut dyn FnMut(News<'_>) -> Result<()>;
 /// Runs what epochs are left, each kept by a checkpoint in `out`.
 ///
 /// # Errors
-/// A checkpoint of another recipe, a loss that is not finite, a disk that is full, a listener that has had enough.
+/// A checkpoint of another recipe or of more epochs, a loss that is not finite, a disk that is full, a listener that has
+/// had enough.
 pub(crate) fn run(
     state: &StateDict,
     images: &Images,
@@ -48,6 +49,13 @@ pub(crate) fn run(
 ) -> Result<(Session, Vec<Epoch>)> {
     let file = out.join("checkpoint.safetensors");
     let mut session = if file.exists() { Session::resume(&file, recipe)? } else { Session::start(state, recipe)? };
+    ensure!(
+        session.epoch <= recipe.epochs,
+        "{} is of {} epochs, more than the {} asked for; use another --out, or remove it",
+        file.display(),
+        session.epoch,
+        recipe.epochs
+    );
     let mut history = history::read(out, session.epoch)?;
     if session.epoch > 0 {
         tell(News::Resumed(session.epoch))?;

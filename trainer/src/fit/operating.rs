@@ -108,7 +108,8 @@ impl Ranked {
     fn new(scored: &[Scored], card: &ModelCard) -> Self {
         let score = |s: &Scored| {
             let [dislocation, fracture, _] = card.probabilities(s.logits);
-            (dislocation + fracture, s.class != Class::Normal)
+            // Rounding may leave a trace over 1.
+            ((dislocation + fracture).min(1.0), s.class != Class::Normal)
         };
         let mut scores: Vec<(f32, bool)> = scored.iter().map(score).collect();
         scores.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
@@ -137,14 +138,14 @@ impl Ranked {
         [Proportion { count: hits, of: self.injuries }, Proportion { count: passed, of: self.normals }]
     }
 
-    /// What flags the first `n`, at least one: the middle, in log-odds, between the last of them and the next; never above
-    /// the last that is to be flagged, however close the next is.
+    /// What flags the first `n`, at least one: the middle, in log-odds, between the last of them and the next; above
+    /// the next and never above the last that is to be flagged, however close they are.
     fn threshold(&self, n: usize) -> f32 {
         let last = self.scores[n - 1].0;
         let next = self.scores.get(n).map_or(0.0, |(score, _)| *score);
         let odds = |p: f32| (f64::from(p) / (1.0 - f64::from(p))).ln().clamp(-15.0, 15.0);
         let middle = 1.0 / (1.0 + (-(odds(last) + odds(next)) / 2.0).exp());
-        (middle as f32).min(last).clamp(0.0, 1.0)
+        (middle as f32).max(next.next_up()).min(last)
     }
 }
 
@@ -200,6 +201,19 @@ mod tests {
         let operating = card.operating.unwrap();
         assert!((operating.flags_a_day - 100.0 * (0.1 * 23.0 / 39.0 + 0.9 * 5.0 / 11.0)).abs() < 1e-9);
         assert_eq!(operating.rule, Rule::AlertsADay(47.0));
+    }
+
+    #[test]
+    fn scores_next_to_each_other_are_told_apart_and_equal_ones_are_flagged_together() {
+        let below = |p: f32| p.next_down();
+        for last in [1.0, below(1.0), 0.7, 0.5, 1e-7, 1e-30] {
+            let ranked = Ranked { scores: vec![(last, true), (below(last), false)], injuries: 1, normals: 1 };
+            let threshold = ranked.threshold(1);
+            assert!(below(last) < threshold && threshold <= last, "{last}: {threshold}");
+            assert!((0.0..=below(last)).contains(&ranked.threshold(2)), "{last}");
+            let tied = Ranked { scores: vec![(last, true), (last, false)], injuries: 1, normals: 1 };
+            assert_eq!(tied.threshold(1), last);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::evaluate::write;
 
-pub use provenance::Provenance;
+pub use provenance::{Made, Provenance, executable};
 
 /// A page that grows from top to bottom. Every text given to it is text: what looks like HTML is shown, not obeyed.
 #[derive(Debug, Clone)]
@@ -171,6 +171,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Page, Picture};
+    use crate::dataset::Subjects;
 
     #[test]
     fn a_text_that_looks_like_html_is_shown_and_not_obeyed() {
@@ -196,5 +197,12 @@ mod tests {
             ["http:", "https:", "url(", "@import", "src=\"/"].into_iter().filter(|s| html.contains(s)).collect();
         assert!(parts.is_empty(), "{parts:?}");
         assert!(html.contains("Phantoms are not patients"));
+    }
+
+    #[test]
+    fn images_of_unknown_origin_are_not_called_patients_or_phantoms() {
+        let caution = |subjects: Subjects| super::Provenance::new(subjects).caution();
+        assert!(caution(Subjects::Untold).contains("does not tell whether they are of patients or synthetic"));
+        assert!(!caution(Subjects::Patients).contains("synthetic"));
     }
 }

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use anyhow::{Context, Result};
+use cspine_domain::Sha256;
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Subjects;
 
 /// All that it takes to get the same figures again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -13,38 +17,85 @@ pub struct Provenance {
     pub version: String,
     /// Seeds, each with what it is of.
     pub seeds: Vec<String>,
-    /// SHA-256 of models and data sets, by what they are.
+    /// SHA-256 of models, data sets and programs, by what they are.
     pub digests: BTreeMap<String, String>,
     /// What it ran on.
     pub machine: String,
-    /// Whether the images are phantoms.
-    pub phantoms: bool,
+    /// Of whom the images are.
+    pub subjects: Subjects,
+}
+
+/// One run of this program, to be kept with what it made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// Its command line.
+    pub command: String,
+    /// Of the program.
+    pub version: String,
+    /// SHA-256 of the program: versions do not tell builds apart.
+    pub program: Sha256,
+    /// What it ran on.
+    pub machine: String,
+}
+
+impl Made {
+    /// By this process.
+    ///
+    /// # Errors
+    /// As [`executable`].
+    pub fn now() -> Result<Self> {
+        let command = command_line(std::env::args());
+        Ok(Self { command, version: version(), program: executable()?, machine: machine() })
+    }
 }
 
 impl Provenance {
     /// Of this process; seeds and digests are for the caller to add.
-    pub fn new(phantoms: bool) -> Self {
-        let threads = rayon::current_num_threads();
+    pub fn new(subjects: impl Into<Subjects>) -> Self {
         Self {
             commands: vec![command_line(std::env::args())],
-            version: format!("cspine-trainer {}", env!("CARGO_PKG_VERSION")),
+            version: version(),
             seeds: Vec::new(),
             digests: BTreeMap::new(),
-            machine: format!("{}, {threads} threads", std::env::consts::ARCH),
-            phantoms,
+            machine: machine(),
+            subjects: subjects.into(),
         }
     }
 
     /// What every reader is to keep in mind.
     pub fn caution(&self) -> &'static str {
-        if self.phantoms {
-            "Phantoms are not patients: these images are synthetic, and the figures say nothing of the worth on patients. \
-             It is triage, not a diagnosis, and it never rules out an injury."
-        } else {
-            "These figures hold for these images and nothing else. It is triage, not a diagnosis, and it never rules out \
-             an injury."
+        match self.subjects {
+            Subjects::Phantoms => {
+                "Phantoms are not patients: these images are synthetic, and the figures say nothing of the worth on \
+                 patients. It is triage, not a diagnosis, and it never rules out an injury."
+            }
+            Subjects::Patients => {
+                "These figures hold for these images and nothing else. It is triage, not a diagnosis, and it never \
+                 rules out an injury."
+            }
+            Subjects::Untold => {
+                "These figures hold for these images and nothing else. The data set does not tell whether they are of \
+                 patients or synthetic; if synthetic, the figures say nothing of the worth on patients. It is triage, \
+                 not a diagnosis, and it never rules out an injury."
+            }
         }
     }
+}
+
+/// SHA-256 of the running program: which code this was, also when its file was replaced meanwhile.
+///
+/// # Errors
+/// A system that does not show it.
+pub fn executable() -> Result<Sha256> {
+    Ok(Sha256::of(&std::fs::read("/proc/self/exe").context("reading the running program")?))
+}
+
+fn version() -> String {
+    format!("cspine-trainer {}", env!("CARGO_PKG_VERSION"))
+}
+
+fn machine() -> String {
+    format!("{}, {} threads", std::env::consts::ARCH, rayon::current_num_threads())
 }
 
 /// The arguments as a shell takes them; of the program only its name, wherever it lies.

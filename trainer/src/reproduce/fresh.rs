@@ -1,13 +1,15 @@
 //! Phantoms that no fit saw: whether figures hold beyond one test set, and how far they swing from draw to draw.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cspine_nets::Classifier;
 use cspine_phantom::Preset;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::Dataset;
 use crate::metrics::Confusion;
 use crate::phantoms::Counts;
 use crate::progress::bar;
@@ -21,7 +23,8 @@ pub struct FreshArgs {
     /// had
     #[arg(long, default_value_t = 0, value_name = "SETS", value_parser = clap::value_parser!(u64).range(..=100))]
     pub fresh_sets: u64,
-    /// Seed of the first such set; shift-a begins 100 later, the draws 300 later
+    /// Seed of the first such set; shift-a begins 100 later, the draws 300 later. Not 59 to 84, which pre-training saw,
+    /// nor one that first weights were fitted to
     #[arg(long, default_value_t = 201, value_name = "SEED", value_parser = clap::value_parser!(u64).range(1..1 << 30))]
     pub fresh_seed: u64,
 }
@@ -64,6 +67,29 @@ impl FreshArgs {
         self.fresh_seed + 300..self.fresh_seed + 300 + draws
     }
 
+    /// Every set: how it is taken, of how many, of which seed.
+    fn all(&self) -> Vec<(Preset, Counts, u64)> {
+        let sets = self.sets(0).map(|seed| (Preset::Reference, SET, seed));
+        let sets = sets.chain(self.sets(100).map(|seed| (Preset::ShiftA, SET, seed)));
+        sets.chain(self.draws().map(|seed| (Preset::ShiftA, DRAW, seed))).collect()
+    }
+
+    /// That no phantom of the sets is among the images.
+    ///
+    /// # Errors
+    /// One that is, by its seed.
+    pub(super) fn ensure_fresh(&self, dataset: &Dataset) -> Result<()> {
+        let known: BTreeSet<&str> = dataset.examples.iter().filter_map(|e| e.patient_key.as_deref()).collect();
+        for (_, counts, seed) in self.all() {
+            let seen = natural(counts, seed).iter().filter(|case| known.contains(case.patient_key.as_str())).count();
+            ensure!(
+                seen == 0,
+                "{seen} phantoms of seed {seed} are in --data: they would not be fresh; choose another --fresh-seed"
+            );
+        }
+        Ok(())
+    }
+
     /// For the report: which seeds were measured on.
     pub(super) fn seeds(&self) -> Vec<String> {
         if self.fresh_sets == 0 {
@@ -80,9 +106,7 @@ impl FreshArgs {
 
 /// Asks a network about every set.
 pub(super) fn measure(args: &FreshArgs, model: &Classifier) -> Result<Vec<FreshSet>> {
-    let sets = args.sets(0).map(|seed| (Preset::Reference, SET, seed));
-    let sets = sets.chain(args.sets(100).map(|seed| (Preset::ShiftA, SET, seed)));
-    let sets: Vec<_> = sets.chain(args.draws().map(|seed| (Preset::ShiftA, DRAW, seed))).collect();
+    let sets = args.all();
     let progress = bar(sets.len(), "fresh phantoms {bar:30} {pos}/{len} sets, {eta} left");
     let measured = sets.into_iter().map(|(preset, counts, seed)| {
         progress.inc(1);

@@ -12,10 +12,11 @@ use super::fresh::{self, FreshSet};
 use super::plan::Planned;
 use super::samples::{self, Sample};
 use super::{Data, ReproduceArgs};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Subjects};
 use crate::evaluate::{Prediction, load_model, predict};
 use crate::fit::{Epoch, FitArgs, Fitted, fit};
 use crate::metrics::{Answer, Labelled};
+use crate::page::Made;
 use crate::snapshot::write_atomically;
 
 /// All that a report needs of a network: its model file may be gone.
@@ -33,7 +34,7 @@ pub struct Outcome {
     pub card: ModelCard,
     /// Every epoch.
     pub history: Vec<Epoch>,
-    /// Images of training, validation and test.
+    /// Images that were learnt from, chosen and calibrated with, and measured on.
     pub split: [usize; 3],
     /// The test set's images and what was said of each.
     pub test: Vec<Call>,
@@ -41,6 +42,9 @@ pub struct Outcome {
     pub fresh: Vec<FreshSet>,
     /// Some images with what the answer rests on.
     pub samples: Vec<Sample>,
+    /// The run that ended the fit; none of a version that did not keep it.
+    #[serde(default)]
+    pub made: Option<Made>,
 }
 
 /// An image and what a network says of it.
@@ -60,32 +64,32 @@ pub struct Call {
     pub flagged: bool,
 }
 
-/// The outcome in `--out`, or, if there is none yet and it is wanted, that of a fit.
-pub(super) fn of(network: &Planned, wanted: bool, args: &ReproduceArgs, data: &Data) -> Result<Option<Outcome>> {
-    println!("\n{}", network.name);
+/// The outcome in `--out`, if there is one yet.
+pub(super) fn kept(network: &Planned, args: &ReproduceArgs) -> Result<Option<Outcome>> {
     let file = file(&args.out, &network.slug);
-    if file.exists() {
-        let outcome = read(&file)?;
-        ensure!(
-            outcome.identity == network.identity,
-            "{} is of other images, another recipe or other first weights; use another --out, or remove it",
-            file.display()
-        );
-        println!("done before: {}", file.display());
-        return Ok(Some(outcome));
-    }
-    if !wanted {
-        println!("left for another time");
+    if !file.exists() {
         return Ok(None);
     }
+    let outcome = read(&file)?;
+    ensure!(
+        outcome.identity == network.identity,
+        "{} is of other images, another recipe or other first weights; use another --out, or remove it",
+        file.display()
+    );
+    println!("\n{}\ndone before: {}", network.name, file.display());
+    Ok(Some(outcome))
+}
+
+/// Fits the network and keeps what came of it.
+pub(super) fn make(network: &Planned, args: &ReproduceArgs, data: &Data) -> Result<Outcome> {
     let folder = args.out.join("networks").join(&network.slug);
     let fitted = fit(&fit_args(network, args, data, &folder), &data.dataset)?;
     let outcome = measure(network, args, data, &fitted)?;
-    write_atomically(&file, &serde_json::to_vec(&outcome)?)?;
+    write_atomically(&file(&args.out, &network.slug), &serde_json::to_vec(&outcome)?)?;
     // What is done needs nothing to go on from.
     let checkpoint = folder.join("checkpoint.safetensors");
     std::fs::remove_file(&checkpoint).with_context(|| format!("removing {}", checkpoint.display()))?;
-    Ok(Some(outcome))
+    Ok(outcome)
 }
 
 /// The first weights of a network that is done, if there is one of that name.
@@ -104,7 +108,11 @@ fn read(file: &Path) -> Result<Outcome> {
 }
 
 fn fit_args(network: &Planned, args: &ReproduceArgs, data: &Data, out: &Path) -> FitArgs {
-    let what = if data.phantoms { "phantoms only, no patient" } else { "radiographs of an own data set" };
+    let what = match data.survey.subjects {
+        Subjects::Phantoms => "phantoms only, no patient",
+        Subjects::Patients => "radiographs of an own data set",
+        Subjects::Untold => "an own data set, which does not tell whether of patients or synthetic",
+    };
     FitArgs {
         data: args.data.clone(),
         init: network.init.clone(),
@@ -134,6 +142,7 @@ fn measure(network: &Planned, args: &ReproduceArgs, data: &Data, fitted: &Fitted
         samples: samples::of(&model, &test, &calls, &limits)?,
         test: calls,
         fresh: fresh::measure(&args.fresh, &model)?,
+        made: Some(Made::now()?),
     })
 }
 

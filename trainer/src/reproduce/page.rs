@@ -7,13 +7,14 @@ use crate::evaluate::page::{confusion, errors, reliability};
 use crate::evaluate::text::proportion;
 use crate::fit::learning_curves;
 use crate::page::plot::{Axis, Chart, Series, Style};
-use crate::page::{Page, Picture, Provenance};
+use crate::page::{Made, Page, Picture, Provenance};
 
 /// The page.
-pub(super) fn render(report: &Report, outcomes: &[Outcome], provenance: &Provenance) -> String {
+pub(super) fn render(report: &Report, outcomes: &[&Outcome], provenance: &Provenance) -> String {
     let mut page = Page::new("Cervical-spine fracture and dislocation: the paper, reproduced");
     page.warning(provenance.caution());
     opening(&mut page, report);
+    recipe(&mut page, report);
     table_1(&mut page, report);
     arithmetic(&mut page, report);
     for (network, outcome) in report.networks.iter().zip(outcomes) {
@@ -26,13 +27,17 @@ pub(super) fn render(report: &Report, outcomes: &[Outcome], provenance: &Provena
 fn opening(page: &mut Page, report: &Report) {
     let [dislocations, fractures, normals] = report.images;
     page.paragraph(&format!(
-        "What Naguib et al. (Diagnostics 2023, 13(7), 1273) report of GoogLeNet and AlexNet, measured by the same recipe on \
+        "What Naguib et al. (Diagnostics 2023, 13(7), 1273) report of GoogLeNet and AlexNet, measured by the recipe below on \
          {dislocations} dislocations, {fractures} fractures and {normals} normals. The paper used MATLAB's networks: the same \
          architectures but for grouped convolutions, local response normalisation and a true 5×5; ours are torchvision's. \
-         It does not say by how much it lowers the rate every four epochs, nor how it kept patients apart; here the rate is \
-         halved, and a patient is on one side of the split only."
+         It does not say by how much it lowers the rate every four epochs, nor how it kept patients apart."
     ));
-    page.paragraph(&report.duplicates.to_string());
+    for note in report.survey.notes() {
+        page.paragraph(&note);
+    }
+    for warning in report.survey.warnings() {
+        page.warning(&warning);
+    }
     if report.networks.len() < report.planned {
         page.warning(&format!(
             "{} of {} networks are done; the command goes on where it stopped.",
@@ -41,10 +46,19 @@ fn opening(page: &mut Page, report: &Report) {
         ));
     }
     for network in &report.networks {
-        if let Some(collapse) = &network.collapsed {
-            page.warning(&format!("{} has collapsed: {collapse}.", network.name));
+        for (set, how) in network.collapses() {
+            page.warning(&format!("{} has collapsed on the {set} set: {how}.", network.name));
         }
     }
+}
+
+fn recipe(page: &mut Page, report: &Report) {
+    page.heading("The recipe");
+    page.table(
+        "How every network was to learn; – stands where it is not known here what the paper did",
+        &["", "here", "the paper"],
+        &report.recipe.rows(),
+    );
 }
 
 fn table_1(page: &mut Page, report: &Report) {
@@ -126,6 +140,12 @@ fn section(page: &mut Page, network: &Network, samples: &[Sample]) {
         proportion(network.all.operating_point.sensitivity, network.all.operating_point.sensitivity_interval).trim(),
         proportion(network.all.operating_point.specificity, network.all.operating_point.specificity_interval).trim(),
     ));
+    page.paragraph(&match &network.made {
+        Some(Made { version, machine, program, .. }) => {
+            format!("Fitted by {version}, program {}…, on {machine}.", &program.to_string()[..12])
+        }
+        None => "Fitted by an earlier version, which did not keep its command and program.".to_owned(),
+    });
     if let Some(operating) = &network.operating {
         page.paragraph(&format!("On the validation set the flag, at {:.3}, {operating}.", network.threshold));
     }
@@ -134,7 +154,7 @@ fn section(page: &mut Page, network: &Network, samples: &[Sample]) {
             confusion("Confusion on the test set", &network.all),
             "Figures 9 and 10. Rows are labels, columns answers; shares are of the row.".to_owned(),
         ),
-        (roc(network), format!("Figure 11. Areas: {}.", areas(network))),
+        (roc(network), format!("Figure 11. Areas, with DeLong's 95 % intervals: {}.", areas(network))),
         (learning_curves(&network.history), "Mean cross-entropy, by epoch.".to_owned()),
         (
             reliability(network.uncalibrated.as_ref(), network.calibration.as_ref()),
@@ -166,6 +186,9 @@ fn roc(network: &Network) -> String {
 }
 
 fn areas(network: &Network) -> String {
-    let areas: Vec<String> = network.roc.iter().map(|(name, curve)| format!("{name} {:.4}", curve.auc)).collect();
-    areas.join(", ")
+    let area = |(name, curve): (&&str, &super::report::Curve)| {
+        let interval = curve.area.interval.map(|[low, high]| format!(" ({low:.3}–{high:.3})"));
+        format!("{name} {:.4}{}", curve.area.auc, interval.unwrap_or_default())
+    };
+    network.roc.iter().map(area).collect::<Vec<_>>().join(", ")
 }

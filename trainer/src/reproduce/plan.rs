@@ -91,3 +91,29 @@ fn digest(file: &Path, architecture: Architecture) -> Result<Sha256> {
     };
     read().with_context(|| format!("reading {}", file.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: ReproduceArgs,
+    }
+
+    /// Command and images as docs/results/README.md has them. A fit of days must not be lost to a flag's new name.
+    #[test]
+    fn what_is_on_record_is_still_read_and_recognised() {
+        let record = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/results/reproduction");
+        let words = ["reproduce", "--data", "data-102", "--out", record, "--fresh-sets", "10"];
+        let args = Command::parse_from(words).args;
+        let images = "85d686ad174af5494c5dbe52dea9ad59335bde28c108f1d31b07eda0a91ced90".parse().unwrap();
+        let plan = Plan::of(&args, images).unwrap();
+        assert_eq!(plan.networks[0].slug, "googlenet-pretrained");
+        let kept = outcome::kept(&plan.networks[0], &args).unwrap().unwrap();
+        assert_eq!((kept.split, kept.test.len(), kept.fresh.len()), ([1406, 302, 301], 301, 40));
+    }
+}

@@ -7,20 +7,24 @@ use cspine_nets::{Architecture, Operating};
 use serde::Serialize;
 
 use super::paper::{Row, TABLE_1};
-use super::{Data, FreshSet, Outcome};
+use super::recipe::Recipe;
+use super::{Data, FreshSet, Outcome, ReproduceArgs};
 use crate::compare::Contrast;
-use crate::dataset::DuplicateReport;
+use crate::dataset::Survey;
 use crate::evaluate::Block;
 use crate::fit::Epoch;
-use crate::metrics::{Calibration, Confusion, Labelled, area, calibration, roc};
+use crate::metrics::{Area, Calibration, Confusion, Labelled, calibration, roc};
+use crate::page::Made;
 
 /// What was measured, beside what the paper reports. Proportions go from 0 to 1; intervals are Wilson's at 95 %.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// Images by class index.
     pub images: [usize; Class::COUNT],
-    /// What was there twice.
-    pub duplicates: DuplicateReport,
+    /// Of whom they are, which come twice, which cannot be used.
+    pub survey: Survey,
+    /// How every network was to learn.
+    pub recipe: Recipe,
     /// The paper's Table 1, percent.
     pub paper: [Row; 2],
     /// Networks that are to be done, with those that are.
@@ -40,7 +44,7 @@ pub struct Network {
     pub model_sha256: Sha256,
     /// The model it was fitted from.
     pub parent: Option<Sha256>,
-    /// Images of training, validation and test.
+    /// Images that were learnt from, chosen and calibrated with, and measured on.
     pub split: [usize; 3],
     /// What logits were divided by.
     pub temperature: f32,
@@ -48,7 +52,7 @@ pub struct Network {
     pub threshold: f32,
     /// What is to be expected of it.
     pub operating: Option<Operating>,
-    /// Why the network counts as collapsed.
+    /// Why the network counts as collapsed on the validation set; `all` says it of the test set.
     pub collapsed: Option<String>,
     /// On all images of the test set.
     pub all: Block,
@@ -64,13 +68,16 @@ pub struct Network {
     pub fresh: Vec<Fresh>,
     /// Every epoch of the fit.
     pub history: Vec<Epoch>,
+    /// The run that ended the fit; none of a version that did not keep it.
+    pub made: Option<Made>,
 }
 
 /// A receiver operating characteristic.
 #[derive(Debug, Clone, Serialize)]
 pub struct Curve {
-    /// The area under it.
-    pub auc: f64,
+    /// The area under it, with DeLong's interval.
+    #[serde(flatten)]
+    pub area: Area,
     /// Shares of controls and cases at or over a threshold; its corners.
     pub points: Vec<(f64, f64)>,
 }
@@ -111,18 +118,26 @@ pub struct Spread {
 
 impl Report {
     /// Computes every figure.
-    pub(super) fn new(data: &Data, outcomes: &[Outcome], planned: usize) -> Self {
+    pub(super) fn new(args: &ReproduceArgs, data: &Data, outcomes: &[&Outcome], planned: usize) -> Self {
         Self {
             images: data.dataset.counts(),
-            duplicates: data.duplicates.clone(),
+            survey: data.survey.clone(),
+            recipe: Recipe::of(&args.recipe),
             paper: TABLE_1,
             planned,
-            networks: outcomes.iter().map(Network::new).collect(),
+            networks: outcomes.iter().copied().map(Network::new).collect(),
         }
     }
 }
 
 impl Network {
+    /// On which sets it has collapsed, each with how.
+    pub(super) fn collapses(&self) -> Vec<(&'static str, String)> {
+        let validation = self.collapsed.clone().map(|how| ("validation", how));
+        let test = self.all.collapsed.as_ref().map(|how| ("test", how.to_string()));
+        validation.into_iter().chain(test).collect()
+    }
+
     fn new(outcome: &Outcome) -> Self {
         let images = |ambiguous_too: bool| -> Vec<Labelled> {
             let chosen = outcome.test.iter().filter(|call| ambiguous_too || !call.ambiguous);
@@ -149,6 +164,7 @@ impl Network {
             without_ambiguous: Block::new(&images(false)),
             fresh: fresh(&outcome.fresh),
             history: outcome.history.clone(),
+            made: outcome.made.clone(),
         }
     }
 }
@@ -161,7 +177,7 @@ fn curve(images: &[Labelled], contrast: Contrast) -> Option<Curve> {
             Some((contrast.score(&probabilities), contrast.is_case(image.label)))
         })
         .collect();
-    Some(Curve { auc: area(scored.iter().copied())?, points: roc(scored)? })
+    Some(Curve { area: Area::of(&scored)?, points: roc(scored)? })
 }
 
 /// Sets of one preset and size belong together.
@@ -198,7 +214,57 @@ impl Spread {
 
 #[cfg(test)]
 mod tests {
+    use cspine_imaging::Preprocessing;
+    use cspine_nets::ModelCard;
+
+    use super::super::Call;
     use super::*;
+
+    /// An outcome as the first version wrote it, whose network calls every test image a fracture.
+    fn outcome() -> Outcome {
+        let card = ModelCard::uncalibrated(Architecture::GoogLeNet, Preprocessing::default(), "test");
+        let call = |i: usize| Call {
+            file: format!("{i}.png"),
+            label: Class::ALL[i % 3],
+            ambiguous: false,
+            probabilities: Some([0.1, 0.9 - 0.01 * i as f32, 0.01 * i as f32]),
+            verdict: Some(Class::Fracture),
+            flagged: true,
+        };
+        let outcome = serde_json::json!({
+            "name": "GoogLeNet, fresh weights",
+            "identity": Sha256([1; 32]),
+            "architecture": Architecture::GoogLeNet,
+            "model_sha256": Sha256([2; 32]),
+            "card": card,
+            "history": [],
+            "split": [70, 15, 15],
+            "test": (0..15).map(call).collect::<Vec<_>>(),
+            "fresh": [],
+            "samples": [],
+        });
+        serde_json::from_value(outcome).unwrap()
+    }
+
+    #[test]
+    fn a_collapse_on_the_test_set_is_told_though_the_validation_set_did_not_show_it() {
+        let mut outcome = outcome();
+        let network = Network::new(&outcome);
+        let [(set, how)] = &network.collapses()[..] else { panic!("{:?}", network.collapses()) };
+        assert!(*set == "test" && how.contains("it answers fracture to every one of 15 images"), "{how}");
+        outcome.card.collapsed = Some("it is".to_owned());
+        assert_eq!(Network::new(&outcome).collapses()[0], ("validation", "it is".to_owned()));
+    }
+
+    #[test]
+    fn an_outcome_without_its_maker_is_read_and_its_areas_have_intervals() {
+        let network = Network::new(&outcome());
+        assert_eq!(network.made, None);
+        let json = serde_json::to_value(&network).unwrap();
+        let area = &json["roc"]["injury"];
+        assert!(area["auc"].as_f64() < Some(1.0) && area["interval"][0].as_f64() < area["auc"].as_f64(), "{area}");
+        assert!(area["points"].is_array());
+    }
 
     #[test]
     fn draws_and_sets_of_one_preset_are_kept_apart_and_averaged() {

@@ -37,8 +37,8 @@ fn write_report(text: &mut String, report: &Report) -> std::fmt::Result {
         }
     }
     for network in &report.networks {
-        if let Some(collapse) = &network.collapsed {
-            writeln!(text, "COLLAPSED: {}: {collapse}", network.name)?;
+        for (set, how) in network.collapses() {
+            writeln!(text, "COLLAPSED on the {set} set: {}: {how}", network.name)?;
         }
         for fresh in &network.fresh {
             writeln!(text, "{}: {}", network.name, fresh_line(fresh))?;

@@ -22,7 +22,7 @@ use crate::phantoms::Counts;
 use crate::progress::bar;
 
 pub(crate) use cases::{film, first, natural};
-pub use report::{Calls, Reading, Report, Sized};
+pub use report::{Calls, Pair, Reading, Report, Sized};
 
 /// Measure sensitivity against the size of the injury, for networks of several input sizes
 #[derive(Debug, Clone, clap::Args)]
@@ -108,11 +108,8 @@ fn measure(args: &ResolutionArgs, models: &[Classifier]) -> Result<Report> {
         let milliseconds = milliseconds(model, &natural[0], args)?;
         Ok(Reading::new(model, milliseconds, &natural, &bins, &network, &reader))
     });
-    Ok(Report {
-        preset: args.preset.to_string(),
-        film_size: args.film_size,
-        readings: readings.collect::<Result<_>>()?,
-    })
+    let readings = readings.collect::<Result<Vec<_>>>()?;
+    Ok(Report { preset: args.preset.to_string(), film_size: args.film_size, pairs: Pair::all(&readings), readings })
 }
 
 /// How often the simulated reader gives each class.

@@ -20,6 +20,15 @@ pub fn render(report: &Report, provenance: &Provenance) -> String {
     let header =
         ["input", "half a pixel", "time an image", "right", "without ambiguous", "reader", "reader, without ambiguous"];
     page.table("Share of right classes on a set as it comes", &header, &accuracies(report));
+    for pair in &report.pairs {
+        page.paragraph(&format!("{pair}."));
+    }
+    if !report.pairs.is_empty() {
+        page.paragraph(
+            "p is McNemar's on the same films, two-sided, corrected by Holm for all pairs: how likely so large a \
+             difference would be if the size made none. Times are of this machine.",
+        );
+    }
     page.heading("Sensitivity by size");
     let figures = [Class::Dislocation, Class::Fracture].map(|class| (chart(report, class).svg(), caption(class)));
     page.figures(&figures);

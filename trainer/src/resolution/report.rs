@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use cspine_domain::{Class, Sha256};
-use cspine_nets::Classifier;
+use cspine_nets::{Architecture, Classifier};
 use cspine_phantom::Case;
 use serde::Serialize;
 
 use super::cases::Bin;
 use super::reader;
-use crate::metrics::Proportion;
+use crate::metrics::{McNemar, Proportion, holm};
 
 /// What was measured.
 #[derive(Debug, Clone, Serialize)]
@@ -20,6 +20,23 @@ pub struct Report {
     pub film_size: u32,
     /// One a model.
     pub readings: Vec<Reading>,
+    /// Each two models of one architecture and different input sizes.
+    pub pairs: Vec<Pair>,
+}
+
+/// Two networks of different input sizes on the same films, the set as it comes.
+#[derive(Debug, Clone, Serialize)]
+pub struct Pair {
+    /// Sides of the smaller and of the larger input, pixels.
+    pub input_sizes: [u32; 2],
+    /// The larger's share of right classes less the smaller's.
+    pub difference: f64,
+    /// Of these shares; the first is the smaller's.
+    pub mcnemar: McNemar,
+    /// Its p, corrected by Holm for all pairs.
+    pub mcnemar_p_holm: f64,
+    /// The larger's time of a pass over the smaller's.
+    pub times: f64,
 }
 
 /// A network, and the simulated reader at its resolution.
@@ -27,6 +44,8 @@ pub struct Report {
 pub struct Reading {
     /// The model file.
     pub model_sha256: Sha256,
+    /// The network.
+    pub architecture: Architecture,
     /// Side of its input, pixels.
     pub input_size: u32,
     /// Half a pixel in the patient, mm, the mean over the set: the reader's error.
@@ -47,6 +66,9 @@ pub struct Reading {
     pub reader_accuracy_clear: f64,
     /// By size of the injury.
     pub sizes: Vec<Sized>,
+    /// Whether the class is right, by film of the set as it comes.
+    #[serde(skip)]
+    rights: Vec<bool>,
 }
 
 /// Injuries of one class and like size.
@@ -83,6 +105,11 @@ impl Calls {
         let mut calls = Self { flagged: f64::from(u8::from(flagged)), ..Self::default() };
         calls.shares[class.index()] = 1.0;
         calls
+    }
+
+    /// Whether a network's single call is the class.
+    fn is(&self, class: Class) -> bool {
+        self.shares[class.index()] > 0.5
     }
 
     fn injury(&self) -> f64 {
@@ -124,6 +151,7 @@ impl Reading {
         let accuracy = right(network, true);
         Self {
             model_sha256: model.sha256(),
+            architecture: model.card().architecture,
             input_size,
             error_mm: mean(natural.iter().map(|case| f64::from(reader::error_mm(case, input_size)))),
             milliseconds,
@@ -134,7 +162,51 @@ impl Reading {
             reader_accuracy: right(reader, true),
             reader_accuracy_clear: right(reader, false),
             sizes: sizes.collect(),
+            rights: natural.iter().zip(network).map(|(case, calls)| calls.is(case.class)).collect(),
         }
+    }
+}
+
+impl Pair {
+    /// Each two readings that differ in nothing but the input's size and what was learnt at it.
+    pub fn all(readings: &[Reading]) -> Vec<Pair> {
+        let mut sorted: Vec<&Reading> = readings.iter().collect();
+        sorted.sort_by_key(|reading| reading.input_size);
+        let mut pairs = Vec::new();
+        for (i, small) in sorted.iter().enumerate() {
+            let larger =
+                |large: &&&Reading| large.architecture == small.architecture && large.input_size > small.input_size;
+            pairs.extend(sorted[i + 1..].iter().filter(larger).map(|large| Pair::of(small, large)));
+        }
+        let corrected = holm(&pairs.iter().map(|pair| pair.mcnemar.p).collect::<Vec<_>>());
+        for (pair, p) in pairs.iter_mut().zip(corrected) {
+            pair.mcnemar_p_holm = p;
+        }
+        pairs
+    }
+
+    fn of(small: &Reading, large: &Reading) -> Pair {
+        let mcnemar = McNemar::of(small.rights.iter().zip(&large.rights).map(|(&small, &large)| [small, large]));
+        Pair {
+            input_sizes: [small.input_size, large.input_size],
+            difference: large.accuracy - small.accuracy,
+            mcnemar,
+            mcnemar_p_holm: mcnemar.p,
+            times: large.milliseconds / small.milliseconds,
+        }
+    }
+}
+
+impl std::fmt::Display for Pair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [small, large] = self.input_sizes;
+        write!(
+            f,
+            "{large} pixels instead of {small}: {:+.2} points (p {:.4}), {:.1} times the time",
+            100.0 * self.difference,
+            self.mcnemar_p_holm,
+            self.times
+        )
     }
 }
 
@@ -169,6 +241,9 @@ impl Report {
                 );
             }
         }
+        for pair in &self.pairs {
+            let _ = writeln!(text, "{pair}");
+        }
         text
     }
 }
@@ -180,4 +255,47 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 
 fn interval(share: f64, of: usize) -> [f64; 2] {
     Proportion { count: (share * of as f64).round() as usize, of }.interval().unwrap_or([0.0, 1.0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(architecture: Architecture, input_size: u32, milliseconds: f64, rights: &[bool]) -> Reading {
+        Reading {
+            model_sha256: Sha256([input_size as u8; 32]),
+            architecture,
+            input_size,
+            error_mm: 0.5,
+            milliseconds,
+            images: rights.len(),
+            accuracy: rights.iter().filter(|right| **right).count() as f64 / rights.len() as f64,
+            accuracy_interval: [0.0, 1.0],
+            accuracy_clear: 1.0,
+            reader_accuracy: 1.0,
+            reader_accuracy_clear: 1.0,
+            sizes: vec![],
+            rights: rights.to_vec(),
+        }
+    }
+
+    #[test]
+    fn two_sizes_of_one_network_are_compared_on_the_films_that_only_one_has_right() {
+        let [mut coarse, mut fine] = [[true; 20]; 2];
+        coarse[..8].fill(false);
+        fine[7..9].fill(false);
+        let readings = [
+            reading(Architecture::GoogLeNet, 448, 39.0, &fine),
+            reading(Architecture::AlexNet, 227, 3.0, &coarse),
+            reading(Architecture::GoogLeNet, 224, 10.0, &coarse),
+            reading(Architecture::GoogLeNet, 224, 10.0, &fine),
+        ];
+        let pairs = Pair::all(&readings);
+        assert_eq!(pairs.iter().map(|pair| pair.input_sizes).collect::<Vec<_>>(), [[224, 448]; 2]);
+        let pair = &pairs[0];
+        // 0 to 6 only the fine one has right, 8 only the coarse one: 2 · (1 + 8) / 2^8, and twice that by Holm.
+        assert_eq!((pair.mcnemar.only_first, pair.mcnemar.only_second), (1, 7));
+        assert_eq!(pair.to_string(), "448 pixels instead of 224: +30.00 points (p 0.1406), 3.9 times the time");
+        assert_eq!(pairs[1].mcnemar.p, 1.0);
+    }
 }

@@ -221,7 +221,11 @@ fn input_that_cannot_be_compared_is_answered_with_line_and_image() {
         ),
         (LABELLED, ",a,normal,normal\n", "calls.csv, line 2: the reader is empty"),
         (LABELLED, "one,,normal,normal\n", "calls.csv, line 2: the image is empty"),
-        (LABELLED, "one,a,normal\n", "calls.csv is no sound CSV: CSV error: record 1 (line: 2"),
+        (
+            LABELLED,
+            "one,a,normal\n",
+            "calls.csv, line 2 is no sound CSV: it has another number of fields than the header: 3, not 4",
+        ),
         (
             LABELLED,
             "one,a,normal,normal\none,b,normal,normal\none,a,,normal\n",
@@ -288,13 +292,30 @@ fn a_truth_that_does_not_fit_the_calls_is_refused() {
 }
 
 #[test]
-fn too_many_readers_are_refused_and_one_alone_has_no_pairs() {
-    let rows: String = (0..51).map(|reader| format!("r{reader},a,normal,normal\n")).collect();
-    let found = error(&format!("reader,image,call,label\n{rows}"), None);
-    assert!(found.contains("51 readers are more than the 50"), "{found}");
-    let (comparison, text) = compare_texts("reader,image,call,label\none,a,normal,normal\n", None).unwrap();
+fn of_more_than_fifty_readers_no_two_are_tested_and_one_alone_has_no_pairs() {
+    let compared = |count: usize| {
+        let rows: String = (0..count).map(|reader| format!("r{reader},a,normal,normal\n")).collect();
+        compare_texts(&format!("reader,image,call,label\n{rows}"), None).unwrap()
+    };
+    let (comparison, text) = compared(51);
+    assert_eq!((comparison["readers"].as_array().unwrap().len(), &comparison["pairs"]), (51, &json!([])));
+    assert!(text.contains("More than 50 readers: no two are tested against each other."), "{text}");
+    assert_eq!(compared(50).0["pairs"].as_array().unwrap().len(), 50 * 49 / 2);
+    let (comparison, text) = compared(1);
     assert_eq!(comparison["pairs"], json!([]));
-    assert!(!text.contains("McNemar"));
+    assert!(!text.contains("McNemar") && !text.contains("More than"), "{text}");
+}
+
+#[test]
+fn errors_name_the_line_that_an_editor_shows() {
+    for (calls, expected) in [
+        ("reader,image,call,label\r\none,a,normal,normal\r\none,b,broken,normal\r\n", "calls.csv, line 3, image b"),
+        ("reader,image,call,label\n\none,a,normal,normal\n\n\none,b,broken,normal\n", "calls.csv, line 6, image b"),
+        ("reader,image,call,label\r\n\r\none,a,normal\r\n", "calls.csv, line 3 is no sound CSV"),
+    ] {
+        let found = error(calls, None);
+        assert!(found.starts_with(expected), "{found}");
+    }
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use cspine_domain::{Class, Reason, Sha256};
 use cspine_imaging::{Limits, Preprocessing};
-use cspine_trainer::dataset::{Dataset, LoadError, Part, digest, load};
-use image::{GrayImage, Luma};
+use cspine_trainer::dataset::{Dataset, LoadError, Part, Subjects, digest, load};
+use image::{GrayImage, ImageFormat, Luma};
 use tempfile::{TempDir, tempdir};
 
 fn folder(files: &[&str]) -> TempDir {
@@ -105,6 +105,39 @@ fn stray_files_are_left_out_and_counted() {
 }
 
 #[test]
+fn pictures_of_formats_that_are_not_read_are_warned_of_and_jfif_is_jpeg() {
+    let dir = folder(&["normal/b.webp", "normal/masks/c.gif", "fracture/d.HEIC", "normal/notes.txt"]);
+    let picture = GrayImage::from_fn(80, 70, |x, y| Luma([(x * 3 + y) as u8]));
+    picture.save_with_format(dir.path().join("normal/a.jfif"), ImageFormat::Jpeg).unwrap();
+    let (dataset, survey) = Dataset::open_together(dir.path()).unwrap();
+    assert_eq!(dataset.examples.iter().map(|example| &example.name).collect::<Vec<_>>(), ["normal/a.jfif"]);
+    assert!(load(&dataset.examples[0], &Preprocessing::default(), &Limits::default()).is_ok());
+    assert_eq!(survey.unread, ["fracture/d.HEIC", "normal/b.webp"]);
+    let warning = "WARNING: Pictures left out because their format is not read: 2 (fracture/d.HEIC, normal/b.webp). \
+                   Convert them to PNG.";
+    assert!(survey.to_string().ends_with(warning), "{survey}");
+}
+
+#[test]
+fn what_a_data_set_says_of_patients_is_said_before_near_duplicates_are_put_together() {
+    let dir = folder(&[]);
+    for (name, step) in [("a.png", 3), ("b.png", 5), ("c.png", 7)] {
+        GrayImage::from_fn(80, 70, |x, y| Luma([((x * step) ^ (y * 2)) as u8])).save(dir.path().join(name)).unwrap();
+    }
+    let survey = |manifest: &str| {
+        write(dir.path(), "manifest.csv", manifest.as_bytes());
+        Dataset::open_together(dir.path()).unwrap().1
+    };
+    let some = survey("file,class,patient_key,kind\na.png,normal,p-1,\nb.png,normal,p-1,\nc.png,fracture,,wedge\n");
+    assert_eq!((some.subjects, some.patients, some.without_patient), (Subjects::Patients, 1, 1));
+    assert!(some.notes()[0].contains("names 1 patients, each of whom is on one side"), "{some}");
+    let none = survey("file,class,kind\na.png,normal,\nb.png,normal,\nc.png,fracture,wedge\n");
+    assert_eq!((none.subjects, none.patients, none.without_patient), (Subjects::Untold, 0, 3));
+    let all = survey("file,class,patient_key\na.png,normal,p-1\nb.png,normal,p-2\nc.png,fracture,p-3\n");
+    assert_eq!(all.notes()[0], "The data set names 3 patients; each is on one side of the split only.");
+}
+
+#[test]
 fn what_is_not_understood_is_named() {
     let unknown = refusal(&folder(&["normal/a.png", "abnormal/b.png"]));
     assert!(unknown.contains("folder abnormal is not understood"), "{unknown}");
@@ -146,7 +179,11 @@ fn a_manifests_faults_are_named_by_line() {
         ("file,class\n../a.png,normal\n", "line 2: '../a.png' is no path below"),
         ("file,class\n/a.png,normal\n", "is no path below"),
         ("file,class\na.png,normal\na.png,fracture\n", "line 3: a.png is listed twice"),
-        ("file,class\na.png\n", "manifest.csv is not understood"),
+        (
+            "file,class\na.png\n",
+            "manifest.csv is not understood: line 2: it has another number of fields than the header: 1, not 2",
+        ),
+        ("file,class\r\n\r\na.png,normal\r\nb.png,normal\r\n", "line 4: b.png is not there"),
         ("file,class,ambiguous\na.png,normal,maybe\n", "'maybe' is neither true nor false"),
         ("file,class\n", "holds no images"),
     ] {

@@ -7,7 +7,7 @@ use clap::Parser;
 use cspine_domain::Class;
 use cspine_imaging::{Limits, Radiograph, decode};
 use cspine_phantom::{Case, Preset};
-use cspine_trainer::dataset::{Dataset, Look, TOLERANCE, find};
+use cspine_trainer::dataset::{Dataset, Look, Survey, TOLERANCE, find};
 use cspine_trainer::phantoms::{self, PhantomsArgs};
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{FilterType, brighten, flip_horizontal, resize, rotate90, rotate180, rotate270};
@@ -62,10 +62,10 @@ fn copies_are_found_turned_resized_brightened_or_encoded_again() {
     let copies = ["0 (1).png", "0.png", "brighter.png", "encoded.jpg", "resized.png", "turned.jpg"];
     assert_eq!(names(&dataset, &found.groups), [copies.map(|name| format!("normal/{name}")).to_vec()]);
     assert_eq!((found.same_bytes, found.look_alikes), (1, 4));
-    assert!(found.conflicting.is_empty() && found.not_compared.is_empty());
+    assert!(found.conflicting.is_empty() && found.unusable.is_empty());
     let sentence = "5 of 9 images repeat another: 1 byte for byte, 4 turned, resized or encoded again; \
-                    they stay on its side of the split";
-    assert_eq!(found.report(&dataset).to_string(), sentence);
+                    they stay on its side of the split.";
+    assert_eq!(Survey::of(&dataset, &found).notes()[1], sentence);
     let sides = found.sides(&dataset);
     assert_eq!(sides.iter().filter(|side| **side == "normal/0 (1).png").count(), copies.len());
 }
@@ -116,31 +116,37 @@ fn labels_in_conflict_are_named() {
     let dataset = Dataset::open(dir.path()).unwrap();
     let found = find(&dataset).unwrap();
     assert_eq!(found.conflicting, found.groups);
-    let report = found.report(&dataset);
-    assert!(
-        report.to_string().contains("one picture is fracture/1 again.png as fracture, normal/1.png as normal"),
-        "{report}"
-    );
-    let json = serde_json::to_value(&report).unwrap();
+    let survey = Survey::of(&dataset, &found);
+    let named =
+        "WARNING: Pictures with several labels: 1 (fracture/1 again.png as fracture and normal/1.png as normal).";
+    assert!(survey.to_string().contains(named), "{survey}");
+    let json = serde_json::to_value(&survey).unwrap();
     assert_eq!(json["conflicting"][0][1], serde_json::json!(["normal/1.png", "normal"]));
     assert_eq!((&json["images"], &json["look_alikes"]), (&5.into(), &1.into()));
 }
 
 #[test]
-fn a_copy_in_a_later_given_part_leaks_and_the_earlier_one_stays() {
+fn given_parts_are_dealt_anew_and_what_leaks_between_them_is_named() {
     let dir = scene(["train/", "val/", "test/"]);
     save(dir.path(), "test/normal/0.png", &flip_horizontal(&film(0)));
     save(dir.path(), "val/normal/2.png", &film(2));
     let dataset = Dataset::open(dir.path()).unwrap();
     let found = find(&dataset).unwrap();
-    let report = found.report(&dataset);
-    assert_eq!(report.leaking, ["test/normal/0.png", "test/normal/2.png"]);
-    assert!(report.to_string().contains("in an earlier part too: test/normal/0.png, test/normal/2.png"), "{report}");
+    let survey = Survey::of(&dataset, &found);
+    assert_eq!(survey.leaking, ["test/normal/0.png", "test/normal/2.png"]);
+    let sentence = "The folders train, val and test are not kept: all images are dealt anew. In them 2 would have \
+                    been on two sides, by patient or look: test/normal/0.png, test/normal/2.png.";
+    assert_eq!(survey.notes()[2], sentence);
     let whole = scene(["", "", ""]);
     let dataset = Dataset::open(whole.path()).unwrap();
     let found = find(&dataset).unwrap();
     assert!(found.leaking(&dataset).is_empty() && found.groups.is_empty());
-    assert_eq!(found.report(&dataset).to_string(), "No near duplicates among 4 images");
+    let notes = [
+        "The data set names no patients: images of one patient may be on several sides of the split, unless they look \
+         alike.",
+        "No near duplicates among 4 images.",
+    ];
+    assert_eq!(Survey::of(&dataset, &found).to_string(), notes.join("\n"));
 }
 
 #[test]
@@ -168,7 +174,11 @@ fn what_cannot_be_decoded_or_assessed_is_compared_by_its_bytes_and_named() {
     let found = find(&dataset).unwrap();
     assert_eq!(names(&dataset, &found.groups), [["normal/x.png", "normal/y.png"]]);
     assert_eq!((found.same_bytes, found.look_alikes), (1, 0));
-    assert_eq!(found.report(&dataset).not_compared, ["normal/x.png", "normal/y.png", "normal/z.png"]);
+    let [x, y, z] = &found.unusable[..] else { panic!("three: {:?}", found.unusable) };
+    assert!(x.starts_with("normal/x.png cannot be decoded") && y.starts_with("normal/y.png cannot be decoded"));
+    assert_eq!(z, "normal/z.png is not assessable: constant");
+    let survey = Survey::of(&dataset, &found).to_string();
+    assert!(survey.contains("WARNING: Images that cannot be used: 3 (normal/x.png"), "{survey}");
 }
 
 /// The measurement behind [`TOLERANCE`]; prints how far copies are from their originals, and strangers from each other.

@@ -67,6 +67,8 @@ fn an_interrupted_fit_goes_on_to_the_same_model_and_another_recipe_does_not() {
     let first = Checkpoint::read(&first).unwrap().card;
     assert!(card.evaluation["validation_loss"] <= first.evaluation["validation_loss"]);
 
+    let fewer = fit(&data, &parts, "2").unwrap_err().to_string();
+    assert!(fewer.contains("is of 3 epochs, more than the 2 asked for"), "{fewer}");
     let words =
         ["fit", "--data", data.to_str().unwrap(), "--out", parts.to_str().unwrap(), "--rate", "0.1", "--size", "64"];
     let refused = fit::run(&Fit::parse_from(words).args).unwrap_err().to_string();
