@@ -79,7 +79,7 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
     let report = measure(args, &scene, &checkpoint, &methods)?;
     print!("{}", report.text());
 
-    let mut provenance = Provenance::new(dataset.is_of_phantoms());
+    let mut provenance = Provenance::new(dataset.subjects());
     provenance.seeds.push(format!("choice of images, random maps and weights: {}", args.seed));
     provenance.digests.insert("model".to_owned(), model.sha256().to_string());
     provenance.digests.insert("images".to_owned(), report.data_digest.to_string());

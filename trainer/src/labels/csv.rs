@@ -1,11 +1,13 @@
 //! Labels in a CSV file.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use cspine_domain::{Sha256, Uid};
 use cspine_store::NewReview;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+
+use crate::table::Table;
 
 /// A line, as it stands there.
 #[derive(Debug, Deserialize, Serialize)]
@@ -21,24 +23,21 @@ struct Line {
     supersedes: Option<String>,
 }
 
-/// Every line's review, in their order: the first is line [`FIRST`]. Without an id a line's is the digest of what it says:
-/// the same line in another file is the same.
-pub(super) fn read(bytes: &[u8], source: &str) -> Result<Vec<NewReview>> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
-    let mut reviews = Vec::new();
-    for (i, line) in reader.deserialize::<Line>().enumerate() {
-        let review = line
-            .map_err(|error| anyhow::anyhow!("{}", said(&error)))
-            .and_then(|line| review(line, source))
-            .with_context(|| format!("line {}", i + FIRST))?;
-        reviews.push(review);
+/// The lines' reviews, in their order, and the line of each. Without an id a line's is the digest of what it says: the same
+/// line in another file is the same.
+pub(super) fn read(bytes: &[u8], source: &str) -> Result<(Vec<NewReview>, Vec<u64>)> {
+    let mut table = Table::new(bytes);
+    let header = table.header()?;
+    let (mut reviews, mut lines) = (Vec::new(), Vec::new());
+    for record in table {
+        let (line, record) = record?;
+        let fields = record.deserialize::<Line>(Some(&header)).map_err(|error| anyhow!(said(&error)));
+        reviews.push(fields.and_then(|fields| review(fields, source)).with_context(|| format!("line {line}"))?);
+        lines.push(line);
     }
     ensure!(!reviews.is_empty(), "it has no lines");
-    Ok(reviews)
+    Ok((reviews, lines))
 }
-
-/// The line after the header.
-pub(super) const FIRST: usize = 2;
 
 fn review(mut line: Line, source: &str) -> Result<NewReview> {
     let word = |name: &str| format!("{name} is not what it should be");
@@ -71,7 +70,6 @@ fn said(error: &csv::Error) -> String {
             csv::DeserializeErrorKind::Message(message) => message.clone(),
             _ => "a field is not what it should be".to_owned(),
         },
-        csv::ErrorKind::UnequalLengths { .. } => "it has another number of fields than the header".to_owned(),
         _ => "it cannot be read".to_owned(),
     }
 }
@@ -96,7 +94,8 @@ mod tests {
             "a,1.2.3,SHA,fracture,r-1,ct,true,2026-11-25T10:00:00Z,",
             "b, 1.2.4,SHA,unusable,r-2,qa,false,2026-11-25T10:00:00+01:00,a",
         ]);
-        let reviews = read(&bytes, "qa-list").unwrap();
+        let (reviews, lines) = read(&bytes, "qa-list").unwrap();
+        assert_eq!(lines, [2, 3]);
         assert!(reviews.iter().all(|review| review.source == "qa-list"));
         assert_eq!((reviews[0].event_id.as_str(), reviews[1].event_id.as_str()), ("a", "b"));
         assert_eq!(
@@ -114,7 +113,7 @@ mod tests {
             ",1.2.3,SHA,normal,r-2,ct,true,2026-11-25T10:00:00Z,",
         ];
         let ids = |lines: &[&str]| -> Vec<String> {
-            read(&file(lines), "labels").unwrap().into_iter().map(|review| review.event_id).collect()
+            read(&file(lines), "labels").unwrap().0.into_iter().map(|review| review.event_id).collect()
         };
         let once = ids(&lines[..2]);
         assert_eq!(ids(&[lines[2], lines[0], lines[1]])[1..], once);

@@ -11,7 +11,7 @@ use crate::database::connect;
 
 pub(super) async fn run(args: &ImportArgs) -> Result<()> {
     let bytes = std::fs::read(&args.file).with_context(|| format!("reading {}", args.file.display()))?;
-    let reviews = csv::read(&bytes, &args.source).with_context(|| args.file.display().to_string())?;
+    let (reviews, numbers) = csv::read(&bytes, &args.source).with_context(|| args.file.display().to_string())?;
     let store = connect(&args.database).await?;
     let ids: Vec<String> = reviews
         .iter()
@@ -22,7 +22,7 @@ pub(super) async fn run(args: &ImportArgs) -> Result<()> {
     let there = store.reviews_named(&args.source, &ids).await?;
 
     let mut named: HashMap<&str, &NewReview> = there.iter().map(|review| (review.event_id.as_str(), review)).collect();
-    let changed = lines(&reviews, |review| !same(named.entry(&review.event_id).or_insert(review), review));
+    let changed = lines(&reviews, &numbers, |review| !same(named.entry(&review.event_id).or_insert(review), review));
     ensure!(
         changed.is_empty(),
         "another label has the id of {}: what corrects one has an id of its own, and names the other in supersedes",
@@ -30,7 +30,8 @@ pub(super) async fn run(args: &ImportArgs) -> Result<()> {
     );
     let taken = store.record_reviews(&reviews).await?;
     println!("{} lines: {taken} new labels, {} were there", reviews.len(), reviews.len() - taken);
-    let early = lines(&reviews, |review| review.supersedes.as_deref().is_some_and(|id| !named.contains_key(id)));
+    let early =
+        lines(&reviews, &numbers, |review| review.supersedes.as_deref().is_some_and(|id| !named.contains_key(id)));
     if !early.is_empty() {
         println!("{} correct what is not on record of {}: {}", early.len(), args.source, early.join(", "));
     }
@@ -38,9 +39,9 @@ pub(super) async fn run(args: &ImportArgs) -> Result<()> {
 }
 
 /// The lines of which something holds.
-fn lines<'a>(reviews: &'a [NewReview], mut holds: impl FnMut(&'a NewReview) -> bool) -> Vec<String> {
-    let held = reviews.iter().enumerate().filter(|(_, review)| holds(review));
-    held.map(|(i, _)| format!("line {}", i + csv::FIRST)).collect()
+fn lines<'a>(reviews: &'a [NewReview], numbers: &[u64], mut holds: impl FnMut(&'a NewReview) -> bool) -> Vec<String> {
+    let held = reviews.iter().zip(numbers).filter(|(review, _)| holds(review));
+    held.map(|(_, number)| format!("line {number}")).collect()
 }
 
 /// Whether two of one id say the same; the database keeps microseconds.

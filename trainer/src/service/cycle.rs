@@ -18,9 +18,10 @@ use super::evidence::Kept;
 use super::gather::{Basis, Choice, choose, fetch};
 use super::keeper::Keeper;
 use super::report::Report;
-use super::settings::{Settings, program};
+use super::settings::Settings;
 use super::{Service, evidence, report};
 use crate::models::{model_key, new_model, short};
+use crate::page::executable;
 use crate::promotion::Decision;
 use crate::tune::{Champion, NothingNew};
 
@@ -99,7 +100,7 @@ fn is_away(error: &anyhow::Error) -> bool {
 
 async fn attempt(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
     let settings = Settings::in_row(run)?;
-    if settings.program != program()? {
+    if settings.program != executable()? {
         service.store.run_log(run.id, "another program goes on with it than it began with").await?;
     }
     let folder = folder(service, run);
@@ -120,7 +121,7 @@ async fn attempt(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
     };
     let done = Arc::new(make(service, keeper, run, attempt).await?);
     still_held(service, keeper, run, "writing it down", 0.99).await?;
-    let report = report::write(service, run, &done, unused, &folder).await?;
+    let report = report::write(service, run, &settings, &done, unused, &folder).await?;
     finish(service, keeper, run, &settings, &done, labels, report).await
 }
 
@@ -253,7 +254,7 @@ async fn finish(
         "left_out": done.left_out,
         "settings": settings,
         "version": format!("cspine-trainer {}", env!("CARGO_PKG_VERSION")),
-        "program": program()?,
+        "program": executable()?,
         "temperature": card.temperature,
         "operating_point": card.operating_point,
         "scope_gate": card.gate,

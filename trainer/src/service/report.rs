@@ -12,6 +12,8 @@ use serde::Serialize;
 use super::Service;
 use super::attempt::Attempted;
 use super::gather::Unused;
+use super::settings::Settings;
+use crate::dataset::Subjects;
 use crate::evaluate::Block;
 use crate::evaluate::page::{confusion, reliability};
 use crate::evaluate::text::proportion;
@@ -65,12 +67,21 @@ struct Side {
 }
 
 /// Writes `run.html` and `run.json` and stores them.
-pub async fn write(service: &Service, run: &Run, done: &Attempted, unused: Unused, folder: &Path) -> Result<Report> {
+pub async fn write(
+    service: &Service,
+    run: &Run,
+    settings: &Settings,
+    done: &Attempted,
+    unused: Unused,
+    folder: &Path,
+) -> Result<Report> {
     let figures = Figures::new(run, done, unused);
-    let phantoms = done.tuned.card.training.data.contains("phantoms only");
-    let mut provenance = Provenance::new(phantoms);
-    provenance.seeds.push(format!("order, replay, augmentation: {}", service.config.tune.seed));
-    provenance.seeds.push(format!("bootstrap: {}", service.config.margins().seed));
+    // Within the pool, whose threads are those that it learnt with. A command line may name a password; and what the run
+    // began with is in its row.
+    let mut provenance = service.pool.install(|| Provenance::new(Subjects::Untold));
+    provenance.commands = vec![format!("cspine-trainer run, by the settings {}", run.settings)];
+    provenance.seeds.push(format!("order, replay, augmentation: {}", settings.tune.seed));
+    provenance.seeds.push(format!("bootstrap: {}", settings.margins.seed));
     let digests = [("champion", run.champion), ("challenger", done.tuned.sha256)];
     provenance.digests.extend(digests.map(|(name, digest)| (name.to_owned(), digest.to_string())));
     if let Some(digest) = done.tuned.card.training.data_digest {

@@ -7,6 +7,7 @@ use cspine_store::Run;
 use serde::{Deserialize, Serialize};
 
 use super::config::RunArgs;
+use crate::page::executable;
 use crate::promotion::Margins;
 use crate::tune::TuneArgs;
 
@@ -33,7 +34,7 @@ impl Settings {
             tune: config.tune.clone(),
             margins: config.margins(),
             holdout_days: config.holdout_days,
-            program: program()?,
+            program: executable()?,
         })
     }
 
@@ -44,12 +45,4 @@ impl Settings {
     pub fn in_row(run: &Run) -> Result<Self> {
         serde_json::from_value(run.settings.clone()).with_context(|| format!("the settings of run {}", run.id))
     }
-}
-
-/// SHA-256 of the running program: which code this is, also when its file was replaced meanwhile.
-///
-/// # Errors
-/// It cannot be read.
-pub fn program() -> Result<Sha256> {
-    Ok(Sha256::of(&std::fs::read("/proc/self/exe").context("reading the running program")?))
 }
