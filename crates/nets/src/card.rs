@@ -34,7 +34,7 @@ pub struct ModelCard {
     /// What the network says of a fixed image, to be asked again by whoever loads it; of these very weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub golden: Option<Golden>,
-    /// Free figures of an evaluation, by name; proportions from 0 to 1.
+    /// Free figures of an evaluation, by name; proportions from 0 to 1. Those of the gate begin with `gate_`.
     #[serde(default)]
     pub evaluation: std::collections::BTreeMap<String, f64>,
     /// Why the network counts as collapsed, a sentence; `None` if it does not, or nobody looked.
@@ -42,7 +42,8 @@ pub struct ModelCard {
     pub collapsed: Option<String>,
 }
 
-/// What the operating point was chosen by, and its figures on the validation set. Shares go from 0 to 1.
+/// What the operating point was chosen by, and its figures on the validation set, all of whose images are answered.
+/// Shares go from 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Operating {
     /// What was asked for.
@@ -157,7 +158,7 @@ impl ModelCard {
         if !self.architecture.takes(self.preprocessing.size) {
             return Some("the network does not take inputs of this size");
         }
-        let gate = self.gate.as_ref().and_then(GateCard::fault);
+        let gate = self.gate.as_ref().and_then(|gate| gate.fault(self.architecture));
         gate.or_else(|| self.golden.as_ref().and_then(Golden::fault))
     }
 }

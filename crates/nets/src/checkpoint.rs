@@ -38,9 +38,14 @@ impl Checkpoint {
     }
 
     /// The bytes of a model file: the same card and weights give the same bytes.
+    ///
+    /// # Errors
+    /// Tensors that do not fit the card, or a card with a number that is none.
     pub fn write(&self) -> Result<Vec<u8>, ModelError> {
         self.check()?;
         let card = serde_json::to_string(&self.card).map_err(ModelError::BadCard)?;
+        // JSON has no word for a number that is none: the file could not be read again.
+        serde_json::from_str::<ModelCard>(&card).map_err(ModelError::BadCard)?;
         let stored = self.as_stored()?;
         let metadata = HashMap::from([(CARD.to_owned(), card)]);
         safetensors::serialize(stored.state.iter(), Some(metadata)).map_err(|_| ModelError::NotSafetensors)

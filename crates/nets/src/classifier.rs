@@ -107,6 +107,9 @@ impl Classifier {
 
     /// The answer for one input `[3, size, size]`. One that the gate knows nothing of is looked at once more with left for
     /// right; its heatmap lies on the input as it was given all the same.
+    ///
+    /// # Errors
+    /// An input of another length; an output that is not finite.
     pub fn infer(&self, input: &[f32], method: Option<SaliencyMethod>) -> Result<Inference, ModelError> {
         let inference = self.infer_as_it_faces(input, method)?;
         if inference.standing.is_answered() {
@@ -120,7 +123,11 @@ impl Classifier {
         Ok(Inference { mirrored: true, heatmap: other.heatmap.map(Heatmap::mirrored), forward_time, ..other })
     }
 
-    fn infer_as_it_faces(&self, input: &[f32], method: Option<SaliencyMethod>) -> Result<Inference, ModelError> {
+    /// The answer for one input `[3, size, size]` as it faces, whatever the gate says of its mirror image.
+    ///
+    /// # Errors
+    /// As [`infer`](Self::infer).
+    pub fn infer_as_it_faces(&self, input: &[f32], method: Option<SaliencyMethod>) -> Result<Inference, ModelError> {
         self.check(input)?;
         let begin = Instant::now();
         let Some(method) = method else {

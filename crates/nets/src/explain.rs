@@ -8,7 +8,7 @@ use crate::architecture::Architecture;
 use crate::classifier::Classifier;
 use crate::layers::Mode;
 use crate::pass::{Pass, Place};
-use crate::saliency::{self, Map, SaliencyMethod};
+use crate::saliency::{self, Grid, Map, SaliencyMethod};
 
 impl Classifier {
     /// The saliency of an input `[3, size, size]` for a class, whatever the answer: `size * size` values, 0 and more.
@@ -83,12 +83,13 @@ impl Classifier {
         class: Class,
         method: SaliencyMethod,
     ) -> Result<Map, ModelError> {
-        // By the method's place.
+        let place = self.place(method);
         let gradient = || pass.gradient(&logit(class, 1)?);
+        let grid = Grid::of(self.card().architecture, place);
         match method {
             SaliencyMethod::Gradient => saliency::gradient(&gradient()?.flatten_all()?.to_vec1::<f32>()?),
-            SaliencyMethod::GradCam => saliency::grad_cam(pass.at(Place::Last), &gradient()?),
-            SaliencyMethod::HiResCam => saliency::hires_cam(pass.at(self.place(method)), &gradient()?),
+            SaliencyMethod::GradCam => saliency::grad_cam(pass.at(place), &gradient()?, grid),
+            SaliencyMethod::HiResCam => saliency::hires_cam(pass.at(place), &gradient()?, grid),
             SaliencyMethod::SmoothGrad => saliency::smooth_grad(input, &|noisy| self.input_gradients(noisy, class)),
             SaliencyMethod::IntegratedGradients => saliency::integrated(&self.integrated_gradients(input, class)?),
         }

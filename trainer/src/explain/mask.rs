@@ -35,6 +35,12 @@ impl Mask {
         Self { inside, side: self.side }
     }
 
+    /// The mask with left for right.
+    pub fn mirrored(mut self) -> Self {
+        self.inside.chunks_exact_mut(self.side).for_each(<[bool]>::reverse);
+        self
+    }
+
     /// Its share of the picture.
     pub fn area(&self) -> f64 {
         self.inside.iter().filter(|inside| **inside).count() as f64 / self.inside.len() as f64
@@ -95,6 +101,13 @@ mod tests {
         assert!(grown.hit(&map(&[(5, 4)])) == 1.0 && grown.hit(&map(&[(5, 5)])) == 0.0);
         assert_eq!(mask.grown(20.0).area(), 1.0);
         assert_eq!(mask.grown(0.0).inside, mask.inside);
+    }
+
+    #[test]
+    fn a_mirrored_mask_has_each_row_from_its_end() {
+        let mirrored =
+            Mask { inside: vec![true, false, false, false, true, false, true, true, false], side: 3 }.mirrored();
+        assert_eq!(mirrored.inside, [false, false, true, false, true, false, false, true, true]);
     }
 
     #[test]

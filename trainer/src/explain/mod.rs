@@ -26,7 +26,7 @@ use crate::progress::bar;
 
 use explainer::{Baseline, Explainer, Scene};
 use page::Pictures;
-pub use pointing::{Pointed, Pointing};
+pub use pointing::{Contest, Pointed, Pointing};
 pub use report::Report;
 
 /// Test a model's saliency maps on images with masks of the injuries
@@ -107,6 +107,7 @@ fn measure(
         input_size: checkpoint.card.preprocessing.size,
         data_digest: digest(samples.iter().map(|sample| sample.sha256)),
         images: samples.len(),
+        mirrored: samples.iter().filter(|sample| sample.mirrored).count(),
         pointing,
         faithfulness: some(&faithfulness)
             .then(|| faithfulness::measure(scene, &faithfulness, &explainers, tell))

@@ -1,7 +1,7 @@
 //! `explain.html`.
 
 use super::faithfulness::Faithfulness;
-use super::pointing::Pointing;
+use super::pointing::{Contest, Pointing};
 use super::randomisation::Randomisation;
 use super::report::{Report, takes_one_pass};
 use super::rotation::Rotation;
@@ -28,6 +28,13 @@ pub fn render(report: &Report, pictures: &Pictures, provenance: &Provenance) -> 
         report.images,
         report.verdict()
     ));
+    if report.mirrored > 0 {
+        page.paragraph(&format!(
+            "{} of the images the network knows with left for right only: so they are shown and measured, as a worker \
+             has them answered.",
+            report.mirrored
+        ));
+    }
     if let Some(pointing) = &report.pointing {
         self::pointing(&mut page, pointing);
     }
@@ -55,7 +62,8 @@ fn pointing(page: &mut Page, pointing: &Pointing) {
     page.paragraph(&format!(
         "The map of the true class hits when its largest value lies on the injury's mask or at most {} pixels of the input \
          beside it (about 3 mm in the patient at 224 pixels). A point anywhere would hit {:.1} %; a flat map has {:.1} % of \
-         its energy inside. A method beats the baselines when its interval (Wilson, 95 %) lies above the best of them.",
+         its energy inside. A method beats the baselines when it is better than the best of them on more images than it \
+         is worse, by McNemar's test of the hits and the sign test of the energy, p below 0.05.",
         pointing.tolerance_px,
         100.0 * pointing.area_grown,
         100.0 * pointing.area
@@ -76,11 +84,7 @@ fn pointing(page: &mut Page, pointing: &Pointing) {
     );
     let row = |row: &super::Pointed| {
         let [low, high] = row.interval;
-        let verdict = match (row.baseline, row.beats_baselines) {
-            (true, _) => "baseline",
-            (_, true) => "beats the baselines",
-            _ => "does not beat the baselines",
-        };
+        let verdict = |contest: &Option<Contest>| contest.as_ref().map_or("baseline".to_owned(), Contest::to_string);
         vec![
             row.name.clone(),
             format!("{} ({:.1}–{:.1})", percent(row.hits), 100.0 * low, 100.0 * high),
@@ -88,12 +92,22 @@ fn pointing(page: &mut Page, pointing: &Pointing) {
             percent(row.hits_own),
             percent(row.energy),
             (if row.baseline || !takes_one_pass(&row.name) { "" } else { "yes" }).to_owned(),
-            verdict.to_owned(),
+            verdict(&row.hits_against),
+            verdict(&row.energy_against),
         ]
     };
     page.table(
         &format!("{} injuries", pointing.images),
-        &["", "hits", "on the mask itself", "of the class the model explains", "energy inside", "one pass", ""],
+        &[
+            "",
+            "hits",
+            "on the mask itself",
+            "of the class the model explains",
+            "energy inside",
+            "one pass",
+            "by hits",
+            "by energy",
+        ],
         &pointing.rows.iter().map(row).collect::<Vec<_>>(),
     );
     let kinds: Vec<String> =
@@ -175,7 +189,7 @@ fn rotation(page: &mut Page, rotation: &Rotation) {
     page.paragraph(
         "The film is turned counter-clockwise, the map turned back and held against that of the film as it is, within the \
          circle that stays in the picture. The network was not trained for large turns, and a convolutional network does not \
-         turn with its input.",
+         turn with its input. What the scope gate refuses is measured like the rest; a worker gives it no answer.",
     );
     let angles: Vec<String> = rotation.angles.iter().map(|angle| format!("{angle}°")).collect();
     let header: Vec<&str> = std::iter::once("").chain(angles.iter().map(String::as_str)).collect();
@@ -186,6 +200,7 @@ fn rotation(page: &mut Page, rotation: &Rotation) {
     let mut rows: Vec<Vec<String>> = rotation.rows.iter().map(|turned| row(&turned.name, &turned.rho, false)).collect();
     rows.push(row("change of the probability", &rotation.probability_change, true));
     rows.push(row("share explained as before", &rotation.same_class, false));
+    rows.push(row("share that the scope gate refuses", &rotation.refused, false));
     page.table(&format!("Spearman's ρ and the probability, {} images", rotation.images), &header, &rows);
 }
 

@@ -5,7 +5,7 @@ use cspine_imaging::{Geometry, Heatmap, Intensity, Preprocessing, Radiograph, Rg
 
 use super::explainer::{Explainer, Scene};
 use super::mask::Mask;
-use super::rotation::{self, ANGLES, turn};
+use super::rotation::{self, ANGLES, Answer, turn};
 use crate::page::{Picture, jpeg};
 use cspine_nets::SaliencyMethod;
 
@@ -17,7 +17,9 @@ const OUTLINE: [u8; 3] = [0, 230, 200];
 pub fn maps(scene: &Scene<'_>, explainers: &[Explainer], i: usize, tolerance: f32) -> Result<Vec<Picture>> {
     let sample = &scene.samples[i];
     let film = picture(&sample.grey, &vec![0.0; sample.grey.len()], sample.mask.as_ref(), scene.side())?;
-    let mut pictures = vec![Picture { jpeg: film, caption: format!("the film: {}", sample.kind.replace('_', " ")) }];
+    let mirrored = if sample.mirrored { ", left for right" } else { "" };
+    let caption = format!("the film{mirrored}: {}", sample.kind.replace('_', " "));
+    let mut pictures = vec![Picture { jpeg: film, caption }];
     for explainer in explainers {
         let map = scene.map(*explainer, i, sample.class)?;
         let verdict = match sample.mask.as_ref().map(|mask| mask.grown(tolerance).hit(&map)) {
@@ -36,8 +38,9 @@ pub fn turned(scene: &Scene<'_>, method: SaliencyMethod, i: usize) -> Result<Vec
     let turned = |angle: f32| {
         let grey = turn(&scene.samples[i].grey, scene.side(), angle);
         let jpeg = picture(&grey, &rotation::map(scene, method, i, angle)?, None, scene.side())?;
-        let (probability, _) = rotation::answer(scene, i, angle)?;
-        let caption = format!("{angle}°: {} {probability:.2}", scene.samples[i].explained);
+        let Answer { probability, refused, .. } = rotation::answer(scene, i, angle)?;
+        let refused = if refused { ", refused by the scope gate" } else { "" };
+        let caption = format!("{angle}°: {} {probability:.2}{refused}", scene.samples[i].explained);
         Ok(Picture { jpeg, caption })
     };
     ANGLES.iter().map(|angle| turned(*angle)).collect()

@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result};
 use cspine_domain::Class;
+use cspine_nets::layers::StateDict;
 use cspine_nets::{Architecture, Checkpoint, Classifier, SaliencyMethod, init};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -58,8 +59,7 @@ pub fn measure(
         .collect();
     let mut randomised = checkpoint.clone();
     for stage in &stages {
-        let of_stage = |name: &str| name.strip_prefix(stage).is_some_and(|rest| rest.starts_with('.'));
-        randomised.state.extend(fresh.iter().filter(|(name, _)| of_stage(name)).map(|(n, t)| (n.clone(), t.clone())));
+        forget(&mut randomised.state, stage, &fresh);
         let model = Classifier::new(&randomised, scene.model.sha256())?;
         let rho = pairs
             .par_iter()
@@ -72,6 +72,12 @@ pub fn measure(
         }
     }
     Ok(Randomisation { images: chosen.len(), stages, rows })
+}
+
+/// Puts fresh weights in the place of a block's.
+fn forget(state: &mut StateDict, stage: &str, fresh: &StateDict) {
+    let of_stage = |name: &str| name.strip_prefix(stage).is_some_and(|rest| rest.starts_with('.'));
+    state.extend(fresh.iter().filter(|(name, _)| of_stage(name)).map(|(name, tensor)| (name.clone(), tensor.clone())));
 }
 
 /// The blocks of an architecture from the head downwards.
@@ -89,9 +95,11 @@ fn stages(architecture: Architecture) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::{Device, Tensor};
     use cspine_nets::Architecture;
+    use cspine_nets::layers::StateDict;
 
-    use super::stages;
+    use super::{forget, stages};
 
     #[test]
     fn the_cascade_runs_from_the_head_to_the_first_convolution_and_leaves_nothing_out() {
@@ -110,5 +118,23 @@ mod tests {
                 assert_eq!(stages.iter().filter(|stage| name.starts_with(&format!("{stage}."))).count(), 1, "{name}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_fresh_and_what_is_not_stays() {
+        let of = |value: f32| -> StateDict {
+            let tensor = |(name, _)| (name, Tensor::new(&[value], &Device::Cpu).unwrap());
+            Architecture::GoogLeNet.tensors(3).into_iter().map(tensor).collect()
+        };
+        let (mut state, fresh, mut forgotten) = (of(0.0), of(1.0), Vec::new());
+        for stage in stages(Architecture::GoogLeNet) {
+            forget(&mut state, &stage, &fresh);
+            forgotten.push(stage);
+            for (name, tensor) in &state {
+                let gone = forgotten.iter().any(|stage| name.split('.').next() == Some(stage));
+                assert_eq!(tensor.to_vec1::<f32>().unwrap(), [f32::from(u8::from(gone))], "{name} after {forgotten:?}");
+            }
+        }
+        assert_eq!(forgotten.len(), 13);
     }
 }

@@ -2,7 +2,7 @@
 //! input; how far its maps do is measured.
 
 use anyhow::{Context, Result};
-use cspine_nets::SaliencyMethod;
+use cspine_nets::{ModelError, SaliencyMethod};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -25,6 +25,8 @@ pub struct Rotation {
     pub probability_change: Vec<f64>,
     /// Share of films that are still explained as of that class, by angle.
     pub same_class: Vec<f64>,
+    /// Share of films that the scope gate would keep from any answer, the figures above notwithstanding; by angle.
+    pub refused: Vec<f64>,
     /// One a method.
     pub rows: Vec<Turned>,
 }
@@ -48,15 +50,16 @@ pub fn measure(
 ) -> Result<Rotation> {
     let places: Vec<(usize, f32)> = ANGLES.iter().flat_map(|angle| chosen.iter().map(move |&i| (i, *angle))).collect();
     let answers = places.par_iter().with_max_len(1).map(|&(i, angle)| answer(scene, i, angle));
-    let answers = answers.collect::<Result<Vec<(f64, bool)>>>()?;
+    let answers = answers.collect::<Result<Vec<Answer>>>()?;
     let by_angle = |value: &dyn Fn(usize) -> f64| -> Vec<f64> {
         (0..ANGLES.len()).map(|a| mean((0..chosen.len()).map(|c| value(a * chosen.len() + c)))).collect()
     };
-    let upright = |place: usize| answers[place % chosen.len()].0;
+    let share = |of: fn(&Answer) -> bool| by_angle(&|place| f64::from(u8::from(of(&answers[place]))));
+    let upright = |place: usize| answers[place % chosen.len()].probability;
     let row = |method: &SaliencyMethod| {
         let maps = places.par_iter().with_max_len(1).map(|&(i, angle)| {
             tell();
-            turned_back(scene, *method, i, angle)
+            Ok(turned_back(&map(scene, *method, i, angle)?, scene.side(), angle))
         });
         let maps = maps.collect::<Result<Vec<Vec<f32>>>>()?;
         let rho = |place: usize| spearman(&maps[place % chosen.len()], &maps[place]).unwrap_or(0.0);
@@ -65,17 +68,33 @@ pub fn measure(
     Ok(Rotation {
         images: chosen.len(),
         angles: ANGLES.to_vec(),
-        probability_change: by_angle(&|place| answers[place].0 - upright(place)),
-        same_class: by_angle(&|place| f64::from(u8::from(answers[place].1))),
+        probability_change: by_angle(&|place| answers[place].probability - upright(place)),
+        same_class: share(|answer| answer.same_class),
+        refused: share(|answer| answer.refused),
         rows: methods.iter().map(row).collect::<Result<_>>()?,
     })
 }
 
-/// The probability of the upright film's class on the turned one, and whether that would be explained too.
-pub fn answer(scene: &Scene<'_>, i: usize, angle: f32) -> Result<(f64, bool)> {
-    let sample = &scene.samples[i];
-    let inference = scene.model.infer(&input(scene, i, angle), None).with_context(|| sample.name.clone())?;
-    Ok((f64::from(inference.probabilities[sample.explained.index()]), inference.explained == sample.explained))
+/// What the network says of a turned film as it faces.
+pub struct Answer {
+    /// The probability of the upright film's class.
+    pub probability: f64,
+    /// Whether that would be explained too.
+    pub same_class: bool,
+    /// Whether the scope gate keeps the film from any answer, as it faces and with left for right.
+    pub refused: bool,
+}
+
+/// Asks the network about a turned film.
+pub fn answer(scene: &Scene<'_>, i: usize, angle: f32) -> Result<Answer> {
+    let (sample, input) = (&scene.samples[i], input(scene, i, angle));
+    let asked = || {
+        let answer = scene.model.infer_as_it_faces(&input, None)?;
+        let refused = !answer.standing.is_answered() && !scene.model.infer(&input, None)?.standing.is_answered();
+        let probability = f64::from(answer.probabilities[sample.explained.index()]);
+        Ok::<_, ModelError>(Answer { probability, same_class: answer.explained == sample.explained, refused })
+    };
+    asked().with_context(|| sample.name.clone())
 }
 
 /// The turned film as the network's input.
@@ -91,8 +110,8 @@ pub fn map(scene: &Scene<'_>, method: SaliencyMethod, i: usize, angle: f32) -> R
 }
 
 /// The map of a turned film, turned back, within the circle.
-fn turned_back(scene: &Scene<'_>, method: SaliencyMethod, i: usize, angle: f32) -> Result<Vec<f32>> {
-    Ok(circle(&turn(&map(scene, method, i, angle)?, scene.side(), -angle), scene.side()))
+fn turned_back(plane: &[f32], side: usize, angle: f32) -> Vec<f32> {
+    circle(&turn(plane, side, -angle), side)
 }
 
 /// A plane turned counter-clockwise about its centre, bilinear, the edge's value beyond the edge.
@@ -121,7 +140,8 @@ fn circle(plane: &[f32], side: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{circle, turn};
+    use super::{ANGLES, circle, turn, turned_back};
+    use crate::metrics::spearman;
 
     #[test]
     fn a_quarter_turn_takes_the_right_edge_to_the_top_and_four_change_nothing() {
@@ -135,13 +155,20 @@ mod tests {
     }
 
     #[test]
-    fn a_small_turn_and_back_leaves_a_smooth_plane_as_it_was_within_the_circle() {
+    fn a_map_that_turns_with_its_film_is_back_where_it_was_at_every_angle() {
         let side = 64;
         let wave = |i: usize| ((i % side) as f32 / 9.0).sin() + ((i / side) as f32 / 7.0).cos();
         let plane: Vec<f32> = (0..side * side).map(wave).collect();
-        let back = turn(&turn(&plane, side, 20.0), side, -20.0);
-        let pairs = circle(&back, side).into_iter().zip(circle(&plane, side));
-        assert!(pairs.clone().all(|(a, b)| (a - b).abs() < 0.1));
-        assert!(turn(&plane, side, 20.0).iter().zip(&plane).any(|(a, b)| (a - b).abs() > 0.5));
+        let upright = circle(&plane, side);
+        for angle in ANGLES {
+            let turned = turn(&plane, side, angle);
+            let back = turned_back(&turned, side, angle);
+            assert!(back.iter().zip(&upright).all(|(a, b)| (a - b).abs() < 0.1), "{angle}°");
+            // Half a turn is the same either way.
+            if angle % 180.0 != 0.0 {
+                let further = spearman(&turned_back(&turned, side, -angle), &upright).unwrap();
+                assert!(further < 0.95, "turned by {angle}° once more: {further}");
+            }
+        }
     }
 }

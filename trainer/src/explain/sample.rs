@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use cspine_domain::{Class, Sha256};
 use cspine_imaging::{Intensity, Limits, Preprocessing, Radiograph, decode};
-use cspine_nets::Classifier;
+use cspine_nets::{Classifier, mirrored};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -12,7 +12,8 @@ use rayon::prelude::*;
 use super::mask::Mask;
 use crate::dataset::{Dataset, Example, LoadError, radiograph, read};
 
-/// An image as the network sees it.
+/// An image as the network sees it: with left for right where it answers, and a worker explains, nothing but the mirror
+/// image.
 pub struct Sample {
     /// Its name in the data set.
     pub name: String,
@@ -28,6 +29,8 @@ pub struct Sample {
     pub explained: Class,
     /// Where the injury is; for an injured image whose data set says so.
     pub mask: Option<Mask>,
+    /// Whether all of these have left for right.
+    pub mirrored: bool,
     /// The file's digest.
     pub sha256: Sha256,
 }
@@ -53,18 +56,22 @@ impl Sample {
         let preprocessing = &model.card().preprocessing;
         let bytes = read(example, limits)?;
         let film = radiograph(example, &bytes, limits)?;
-        let grey = preprocessing.grey(&film);
-        let input = preprocessing.normalise(&grey);
-        let inference = model.infer(&input, None).with_context(|| example.name.clone())?;
-        let mask = if example.class.is_injury() { mask(example, &film, preprocessing, limits)? } else { None };
+        let mut grey = preprocessing.grey(&film);
+        let mut mask = if example.class.is_injury() { mask(example, &film, preprocessing, limits)? } else { None };
+        let inference = model.infer(&preprocessing.normalise(&grey), None).with_context(|| example.name.clone())?;
+        if inference.mirrored {
+            grey = mirrored(&grey, preprocessing.size as usize);
+            mask = mask.map(Mask::mirrored);
+        }
         Ok(Self {
             name: example.name.clone(),
             class: example.class,
             kind: example.kind.clone().unwrap_or_else(|| example.class.to_string()),
+            input: preprocessing.normalise(&grey),
             grey,
-            input,
             explained: inference.explained,
             mask,
+            mirrored: inference.mirrored,
             sha256: Sha256::of(&bytes),
         })
     }

@@ -1,6 +1,8 @@
 //! Films in scope: phantoms of a seed, made when they are looked at, or the files of a data set.
 
-use anyhow::Result;
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
 use cspine_domain::{Class, Sha256};
 use cspine_imaging::{Limits, Radiograph};
 use cspine_phantom::{Case, Preset};
@@ -53,9 +55,16 @@ impl Films {
     }
 }
 
+/// Fewest films of a part of a data set: of fewer there is nothing to fit, no threshold to find and no share to report.
+const PART_MIN: usize = 4;
+
 /// Deals a data set into the part to fit to, the part to find thresholds on, and the part to report on (60, 20 and 20 %),
 /// a patient never into two: by the digest of who it is.
-pub fn deal(dataset: Dataset) -> [Films; 3] {
+///
+/// # Errors
+/// If a part has too few films.
+pub fn deal(dataset: Dataset) -> Result<[Films; 3]> {
+    let patients = dataset.examples.iter().map(Example::side).collect::<BTreeSet<&str>>().len();
     let mut parts = [vec![], vec![], vec![]];
     for example in dataset.examples {
         let part = match Sha256::of(example.side().as_bytes()).0[0] % 10 {
@@ -65,5 +74,12 @@ pub fn deal(dataset: Dataset) -> [Films; 3] {
         };
         parts[part].push(example);
     }
-    parts.map(Films::Files)
+    let [fit, thresholds, reported] = parts.each_ref().map(Vec::len);
+    ensure!(
+        fit.min(thresholds).min(reported) >= PART_MIN,
+        "a gate needs at least {PART_MIN} images each to be fitted to, to find its thresholds on and to be reported \
+         on; dealt by patient, of whom there are {patients}, these are {fit}, {thresholds} and {reported}: there \
+         should be images of 40 patients or more"
+    );
+    Ok(parts.map(Films::Files))
 }

@@ -4,6 +4,7 @@
 //! with, and films to report on, in scope and out of it.
 
 pub mod films;
+mod kept_out;
 mod measure;
 pub mod outside;
 mod page;
@@ -23,6 +24,7 @@ use crate::snapshot::write_atomically;
 use films::Films;
 use measure::{Looks, mean_area};
 
+pub use kept_out::kept_out;
 pub(crate) use measure::{as_is_and_augmented, quantile};
 pub use report::{Rate, Report, Single};
 
@@ -53,7 +55,7 @@ pub struct GateArgs {
     /// Pixels a side of the phantoms' films
     #[arg(long, default_value_t = 448, value_parser = clap::value_parser!(u32).range(256..=2048))]
     pub film_size: u32,
-    /// A site's own radiographs in scope, instead of phantoms: a folder as `fit` takes it
+    /// A site's own radiographs in scope, of 40 patients or more, instead of phantoms: a folder as `fit` takes it
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Folder of photographs, or of other images out of scope, to report on
@@ -94,7 +96,7 @@ impl Sets {
         ensure!(images >= 40, "a gate needs at least 40 images to be fitted to and measured by; there are {images}");
         let what =
             format!("{images} images of a data set: 60 % to fit to, each also augmented, 20 % for the thresholds");
-        let [fit, thresholds, reported] = films::deal(dataset);
+        let [fit, thresholds, reported] = films::deal(dataset)?;
         let (choice, inside) = (thresholds.clone(), vec![("in scope", reported.clone())]);
         Ok(Self { fit, thresholds, choice, inside, outside: reported, what })
     }

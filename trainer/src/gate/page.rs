@@ -48,9 +48,9 @@ fn row(rate: &Rate) -> Vec<String> {
     vec![
         rate.sort.clone(),
         rate.images.to_string(),
-        format!("{:.2} %", 100.0 * rate.share),
+        rate.share_text(),
         format!("{low:.1}–{high:.1}"),
         rate.atypical.to_string(),
-        rate.scores.map(|score| format!("{score:.2}")).join(", "),
+        rate.scores_text(),
     ]
 }

@@ -37,14 +37,14 @@ pub struct Rate {
     pub images: usize,
     /// Of them beyond the outer threshold.
     pub beyond: usize,
-    /// Their share.
-    pub share: f64,
+    /// Their share; none of no film.
+    pub share: Option<f64>,
     /// Its 95 % interval, Wilson's.
     pub interval: [f64; 2],
     /// Of all, between the thresholds.
     pub atypical: usize,
-    /// The scores' 5th, 50th and 95th percentile.
-    pub scores: [f32; 3],
+    /// The scores' 5th, 50th and 95th percentile; none of no film.
+    pub scores: Option<[f32; 3]>,
 }
 
 /// Where one image stands.
@@ -95,27 +95,37 @@ impl Rate {
         let mut scores: Vec<f32> = of.iter().map(|look| look.score(gate)).collect();
         scores.sort_by(f32::total_cmp);
         let standing = |wanted: Standing| scores.iter().filter(|score| gate.standing(**score) == wanted).count();
-        let at = |share: f64| scores.get((share * scores.len() as f64) as usize).copied().unwrap_or(f32::NAN);
+        let at = |share: f64| scores[(share * scores.len() as f64) as usize];
         let beyond = Proportion { count: standing(Standing::OutOfDistribution), of: scores.len() };
         Self {
             sort: sort.to_owned(),
             images: scores.len(),
             beyond: beyond.count,
-            share: beyond.value().unwrap_or(f64::NAN),
+            share: beyond.value(),
             interval: beyond.interval().unwrap_or([0.0, 1.0]),
             atypical: standing(Standing::Atypical),
-            scores: [0.05, 0.5, 0.95].map(at),
+            scores: (!scores.is_empty()).then(|| [0.05, 0.5, 0.95].map(at)),
         }
+    }
+
+    /// The share in per cent.
+    pub(super) fn share_text(&self) -> String {
+        self.share.map_or_else(|| "–".to_owned(), |share| format!("{:.2} %", 100.0 * share))
+    }
+
+    /// The scores' percentiles, one after the other.
+    pub(super) fn scores_text(&self) -> String {
+        self.scores.map_or_else(|| "–".to_owned(), |scores| scores.map(|score| format!("{score:.2}")).join(", "))
     }
 }
 
 impl Report {
     /// For a model's card: the share beyond the outer threshold of each sort in scope, and the least of those out of it.
     pub(super) fn figures(&self) -> Vec<(String, f64)> {
-        let inside =
-            self.inside.iter().map(|rate| (format!("gate_beyond_{}", rate.sort.replace([' ', '-'], "_")), rate.share));
-        let least = self.outside.iter().map(|rate| rate.share).fold(1.0, f64::min);
-        inside.chain([("gate_beyond_least_of_out_of_scope".to_owned(), least)]).collect()
+        let figure = |rate: &Rate| Some((format!("gate_beyond_{}", rate.sort.replace([' ', '-'], "_")), rate.share?));
+        let least = self.outside.iter().filter_map(|rate| rate.share).reduce(f64::min);
+        let least = least.map(|least| ("gate_beyond_least_of_out_of_scope".to_owned(), least));
+        self.inside.iter().filter_map(figure).chain(least).collect()
     }
 
     /// To be read by people.
@@ -147,13 +157,10 @@ impl Report {
             )?;
             for rate in rates {
                 let [low, high] = rate.interval.map(|share| 100.0 * share);
-                let share = format!("{:.2} % ({low:.1}–{high:.1})", 100.0 * rate.share);
-                let [a, b, c] = rate.scores;
+                let share = format!("{} ({low:.1}–{high:.1})", rate.share_text());
                 let (sort, images, beyond, atypical) = (&rate.sort, rate.images, rate.beyond, rate.atypical);
-                writeln!(
-                    text,
-                    "  {sort:28} {images:>7} {beyond:>8}  {share:25} {atypical:>8}  {a:.2}, {b:.2}, {c:.2}"
-                )?;
+                let scores = rate.scores_text();
+                writeln!(text, "  {sort:28} {images:>7} {beyond:>8}  {share:25} {atypical:>8}  {scores}")?;
             }
         }
         if !self.radiographs.is_empty() {

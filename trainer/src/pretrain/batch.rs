@@ -3,6 +3,7 @@
 use cspine_domain::Class;
 use cspine_imaging::{Preprocessing, Radiograph, resize};
 use cspine_nets::Architecture;
+use cspine_nets::saliency::Grid;
 use cspine_phantom::{Case, Film, Preset};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -168,16 +169,16 @@ fn picture(
 
 /// Where a cell of the network's map is covered by the mask to an eighth or more.
 fn places(mask: &[f32], diet: &Diet, class: Class) -> Vec<f32> {
-    let (cells, first) = (grid::cells(diet.architecture, diet.side), grid::first(diet.architecture));
+    let (cells, Grid { first, step }) = (grid::cells(diet.architecture, diet.side), Grid::fine(diet.architecture));
     let mut places = vec![0.0; cells * cells * 2];
     if class == Class::Normal {
         return places;
     }
-    let cell = |pixel: usize| pixel.checked_sub(first).map(|p| p / grid::STEP).filter(|&cell| cell < cells);
+    let cell = |pixel: usize| pixel.checked_sub(first).map(|p| p / step).filter(|&cell| cell < cells);
     let mut cover = vec![0.0f32; cells * cells];
     for (i, m) in mask.iter().enumerate() {
         if let (Some(x), Some(y)) = (cell(i % diet.side), cell(i / diet.side)) {
-            cover[y * cells + x] += m / (grid::STEP * grid::STEP) as f32;
+            cover[y * cells + x] += m / (step * step) as f32;
         }
     }
     for (cell, cover) in cover.iter().enumerate() {

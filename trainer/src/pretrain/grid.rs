@@ -1,11 +1,9 @@
-//! The cells, 16 pixels apart, in which a network says where the injury is, and the map that it says it from.
+//! The map from which a network says where the injury is, cell by cell of [`Grid::fine`].
 
 use candle_core::Tensor;
 use cspine_nets::network::Maps;
+use cspine_nets::saliency::Grid;
 use cspine_nets::{Architecture, alexnet, googlenet};
-
-/// Pixels between two cells.
-pub const STEP: usize = 16;
 
 /// The map with the cells: GoogLeNet's after `inception4e`, AlexNet's after its last convolution.
 pub fn map(architecture: Architecture, maps: &Maps) -> &Tensor {
@@ -23,22 +21,14 @@ pub fn channels(architecture: Architecture) -> usize {
     }
 }
 
-/// How many cells lie along an input's side.
+/// How many cells lie along the side of a window or a film.
 pub fn cells(architecture: Architecture, side: usize) -> usize {
     match architecture {
-        Architecture::GoogLeNet => side.div_ceil(STEP),
+        Architecture::GoogLeNet => side.div_ceil(Grid::fine(architecture).step),
         Architecture::AlexNet => {
             let pool = |n: usize| (n - 3) / 2 + 1;
             pool(pool((side + 4 - 11) / 4 + 1))
         }
-    }
-}
-
-/// Where the first cell begins, pixels. AlexNet pads less than it takes away: its cell k is centred on pixel 16 k + 15.
-pub fn first(architecture: Architecture) -> usize {
-    match architecture {
-        Architecture::GoogLeNet => 0,
-        Architecture::AlexNet => 7,
     }
 }
 

@@ -3,12 +3,17 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use cspine_domain::Sha256;
+use cspine_imaging::Radiograph;
 use cspine_nets::{Checkpoint, Classifier, Standing};
+use cspine_phantom::Preset;
 use cspine_trainer::gate::films::Films;
+use cspine_trainer::gate::kept_out;
 use cspine_trainer::gate::outside::Outside;
 use image::{ImageBuffer, Luma};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rayon::prelude::*;
 use serde_json::Value;
 
 const STARTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/models/starter.safetensors");
@@ -16,6 +21,16 @@ const STARTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/models/sta
 fn gate(more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cspine-trainer"));
     command.args(["gate", "--model", STARTER]).args(more).output().unwrap()
+}
+
+fn starter() -> Checkpoint {
+    Checkpoint::read(&std::fs::read(STARTER).unwrap()).unwrap()
+}
+
+/// Phantoms in scope that no network or gate was made with.
+fn phantoms(seed: u64, count: usize, preset: Preset) -> Vec<Radiograph> {
+    let films = Films::Phantoms { seed, count, size: 448, preset };
+    (0..count).into_par_iter().map(|i| films.film(i).unwrap()).collect()
 }
 
 /// A PNG file of noise.
@@ -40,8 +55,7 @@ fn a_gate_is_added_to_the_weights_as_they_are_and_keeps_out_what_the_report_says
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 
     let gated = std::fs::read(&out).unwrap();
-    let (before, after) =
-        (Checkpoint::read(&std::fs::read(STARTER).unwrap()).unwrap(), Checkpoint::read(&gated).unwrap());
+    let (before, after) = (starter(), Checkpoint::read(&gated).unwrap());
     for (name, tensor) in before.state.iter().filter(|(name, _)| !name.starts_with("gate.")) {
         let values = |tensor: &candle_core::Tensor| {
             tensor.flatten_all().unwrap().to_dtype(candle_core::DType::F32).unwrap().to_vec1::<f32>().unwrap()
@@ -50,6 +64,8 @@ fn a_gate_is_added_to_the_weights_as_they_are_and_keeps_out_what_the_report_says
     }
     let card = after.card.gate.unwrap();
     assert_eq!(card.components, 10, "an eighth of forty films, each also augmented");
+    let others = after.card.evaluation.keys().filter(|name| !name.starts_with("gate_"));
+    assert_eq!(card.figures_without, others.cloned().collect::<Vec<_>>(), "the starter's card has no other figures");
 
     let json: Value =
         serde_json::from_str(&std::fs::read_to_string(folder.path().join("report/gate.json")).unwrap()).unwrap();
@@ -71,8 +87,7 @@ fn a_gate_is_added_to_the_weights_as_they_are_and_keeps_out_what_the_report_says
     }
 
     let model = Classifier::load(&gated).unwrap();
-    let film =
-        Films::Phantoms { seed: 77, count: 1, size: 256, preset: cspine_phantom::Preset::Reference }.film(0).unwrap();
+    let film = Films::Phantoms { seed: 77, count: 1, size: 256, preset: Preset::Reference }.film(0).unwrap();
     let noise = Outside::GaussianNoise.of(&film, &mut StdRng::seed_from_u64(1));
     let standing = |film| model.infer(&model.card().preprocessing.apply(film), None).unwrap().standing;
     assert_eq!(standing(&noise), Standing::OutOfDistribution);
@@ -89,5 +104,59 @@ fn a_sites_own_films_are_dealt_by_patient_and_too_few_are_refused() {
     let done = gate(&["--out", &path("gated.safetensors"), "--data", &path("data")]);
     let error = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(!done.status.success() && error.contains("40 images"), "{error}");
+
+    // Enough images, but of one patient: two parts have none.
+    let mut manifest = "file,class,patient_key\n".to_owned();
+    for i in 0..45 {
+        noise(&folder.path().join(format!("one/{i}.png")));
+        manifest += &format!("{i}.png,normal,the one\n");
+    }
+    std::fs::write(folder.path().join("one/manifest.csv"), manifest).unwrap();
+    let done = gate(&["--out", &path("gated.safetensors"), "--data", &path("one")]);
+    let error = String::from_utf8_lossy(&done.stderr).into_owned();
+    let named =
+        ["at least 4 images each", "of whom there are 1", "40 patients"].iter().all(|part| error.contains(part));
+    assert!(!done.status.success() && named, "{error}");
     assert!(!folder.path().join("gated.safetensors").exists());
+}
+
+#[test]
+fn the_starters_gate_keeps_out_films_out_of_scope_and_lets_in_phantoms_fresh_and_shifted() {
+    let model = Classifier::new(&starter(), Sha256([0; 32])).unwrap();
+    let refused = |film: &Radiograph| {
+        assert_eq!(film.assessable(), Ok(()));
+        !model.infer(&model.card().preprocessing.apply(film), None).unwrap().standing.is_answered()
+    };
+    let count = |films: &[Radiograph]| films.par_iter().with_max_len(1).filter(|film| refused(film)).count();
+    let (fresh, shifted) = (phantoms(791, 48, Preset::Reference), phantoms(792, 48, Preset::ShiftA));
+    let (fresh_out, shifted_out) = (count(&fresh), count(&shifted));
+    let by_way = |(i, film): (usize, &Radiograph)| {
+        let mut rng = StdRng::seed_from_u64(i as u64);
+        Outside::ALL.map(|outside| usize::from(refused(&outside.of(film, &mut rng))))
+    };
+    let ways: Vec<[usize; 10]> = fresh[..24].par_iter().enumerate().with_max_len(1).map(by_way).collect();
+    let by_way: [usize; 10] = std::array::from_fn(|way| ways.iter().map(|film| film[way]).sum());
+    let said = format!("fresh {fresh_out} of 48, shifted {shifted_out} of 48; of 24 each way {by_way:?}");
+    println!("{said}");
+    // At most 2 % and 5 % of many; of few some more by chance.
+    assert!(fresh_out <= 2 && shifted_out <= 4, "{said}");
+    assert!(by_way.iter().sum::<usize>() >= 228, "at least 95 % of 240: {said}");
+}
+
+#[test]
+fn what_a_gate_keeps_out_is_counted_by_the_way_that_films_at_hand_are_spoilt() {
+    let mut checkpoint = starter();
+    let preprocessing = checkpoint.card.preprocessing.clone();
+    let planes: Vec<Vec<f32>> =
+        phantoms(793, 4, Preset::Reference).iter().map(|film| preprocessing.grey(film)).collect();
+    let model = Classifier::new(&checkpoint, Sha256([0; 32])).unwrap();
+    let kept = kept_out(&model, &planes, 1).unwrap();
+    assert_eq!(kept.iter().map(|(way, _)| *way).collect::<Vec<_>>(), Outside::ALL);
+    assert!(kept.iter().all(|(_, share)| share.of == 4), "{kept:?}");
+    assert!(kept.iter().map(|(_, share)| share.count).sum::<usize>() >= 38, "at least 95 % of 40: {kept:?}");
+
+    checkpoint.card.gate = None;
+    checkpoint.state.retain(|name, _| !name.starts_with("gate."));
+    let open = Classifier::new(&checkpoint, Sha256([0; 32])).unwrap();
+    assert!(kept_out(&open, &planes[..1], 1).unwrap().iter().all(|(_, share)| share.count == 0));
 }

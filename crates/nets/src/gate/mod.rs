@@ -74,7 +74,7 @@ impl Method {
 pub struct GateCard {
     /// The score.
     pub method: Method,
-    /// Principal components of the Mahalanobis distance, at most 128; 0 for the energy.
+    /// Principal components of the Mahalanobis distance, at most [`GateCard::components_of`]; 0 for the energy.
     pub components: usize,
     /// Scores over this are atypical.
     pub inner: f32,
@@ -82,6 +82,9 @@ pub struct GateCard {
     pub outer: f32,
     /// In words: the images it was fitted to and its thresholds were found on.
     pub fitted_on: String,
+    /// The card's figures that were taken without it, by name: it leaves some of those images without an answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures_without: Vec<String>,
 }
 
 /// Whether a network was made for an image.
@@ -145,14 +148,14 @@ impl GateCard {
         }
     }
 
-    /// What is wrong with its numbers, if anything.
-    pub(crate) fn fault(&self) -> Option<&'static str> {
+    /// What is wrong with its numbers for a network, if anything.
+    pub(crate) fn fault(&self, architecture: Architecture) -> Option<&'static str> {
         if !(self.inner.is_finite() && self.outer.is_finite() && self.inner <= self.outer) {
             return Some("the gate's thresholds are not two numbers, the inner at most the outer");
         }
         let components = match self.method {
             Method::Energy => 0..=0,
-            Method::Mahalanobis => 1..=Self::COMPONENTS_MAX,
+            Method::Mahalanobis => 1..=Self::components_of(architecture),
         };
         (!components.contains(&self.components)).then_some("the gate's number of components is not one its method has")
     }
@@ -169,7 +172,8 @@ impl Gate {
     /// A gate of a score and its inner and outer threshold; `fitted_on` says in words on which images they were found.
     pub fn new(score: Score, [inner, outer]: [f32; 2], fitted_on: &str) -> Self {
         let components = if let Score::Mahalanobis(distance) = &score { distance.components() } else { 0 };
-        let card = GateCard { method: score.method(), components, inner, outer, fitted_on: fitted_on.to_owned() };
+        let (method, fitted_on) = (score.method(), fitted_on.to_owned());
+        let card = GateCard { method, components, inner, outer, fitted_on, figures_without: Vec::new() };
         Self { card, score }
     }
 
@@ -183,7 +187,8 @@ impl Gate {
         Ok(Some(Self { card: card.clone(), score }))
     }
 
-    /// Puts it into a checkpoint, in the place of one that was there.
+    /// Puts it into a checkpoint, in the place of one that was there and of that one's figures. The card's other figures
+    /// are named as taken without it.
     ///
     /// # Errors
     /// None but Candle's.
@@ -192,7 +197,11 @@ impl Gate {
         if let Score::Mahalanobis(distance) = &self.score {
             distance.write(&mut checkpoint.state)?;
         }
-        checkpoint.card.gate = Some(self.card.clone());
+        let card = &mut checkpoint.card;
+        card.evaluation.retain(|name, _| !name.starts_with("gate_"));
+        let operating = card.operating.is_some().then(|| "operating".to_owned());
+        let figures_without = operating.into_iter().chain(card.evaluation.keys().cloned()).collect();
+        card.gate = Some(GateCard { figures_without, ..self.card.clone() });
         Ok(())
     }
 
@@ -216,4 +225,23 @@ impl Gate {
 pub fn energy(logits: [f32; Class::COUNT]) -> f32 {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     -(largest + logits.iter().map(|z| (z - largest).exp()).sum::<f32>().ln())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Architecture, GateCard, Method};
+
+    #[test]
+    fn a_gate_of_more_components_than_the_file_has_room_for_is_a_fault() {
+        for (architecture, components, sound) in [
+            (Architecture::GoogLeNet, 128, true),
+            (Architecture::GoogLeNet, 129, false),
+            (Architecture::AlexNet, 58, true),
+            (Architecture::AlexNet, 59, false),
+        ] {
+            let (method, fitted_on) = (Method::Mahalanobis, String::new());
+            let card = GateCard { method, components, inner: 1.0, outer: 2.0, fitted_on, figures_without: Vec::new() };
+            assert_eq!(card.fault(architecture).is_none(), sound, "{components} of {}", architecture.as_str());
+        }
+    }
 }

@@ -62,8 +62,12 @@ pub struct Window {
 
 impl Window {
     /// What a convolution by this window makes of an extent.
+    ///
+    /// # Panics
+    /// If the window is larger than what it slides over.
     pub fn output(&self, x: Extent, channels: usize) -> Extent {
-        let side = |n: usize| (n + 2 * self.padding - self.kernel) / self.stride + 1;
+        let room = |n: usize| (n + 2 * self.padding).checked_sub(self.kernel).expect("the window fits the image");
+        let side = |n: usize| room(n) / self.stride + 1;
         Extent { images: x.images, height: side(x.height), width: side(x.width), channels }
     }
 
@@ -103,7 +107,7 @@ pub struct Packed {
     pub(super) groups: Vec<Columns>,
     pub(super) panels: Vec<f32>,
     pub(super) bias: Vec<f32>,
-    /// Once a convolution by them was done that way.
+    /// Once a convolution by them was done by Winograd's tiles, of one size only.
     pub(super) transformed: OnceLock<Transformed>,
 }
 
@@ -166,6 +170,13 @@ impl Packed {
         Self::new(weights, [1, outs, kernel * kernel * ins], |_, o| o * ins * kernel * kernel, column)
     }
 
+    /// Panics unless they were packed for windows of `taps` rows of `k` values, to `columns`: nothing checks their
+    /// addresses again.
+    pub(super) fn assert_fit(&self, taps: usize, k: usize, columns: usize) {
+        let values = taps * k * columns.next_multiple_of(self.isa.lanes());
+        assert_eq!((self.k, self.columns, self.panels.len()), (k, columns, values), "weights fit the window");
+    }
+
     /// Sets the biases, one a column.
     pub fn with_bias(mut self, bias: &[f32]) -> Self {
         assert_eq!(bias.len(), self.columns);
@@ -213,7 +224,7 @@ fn block(pixels: usize, rows: usize) -> usize {
 fn slide(x: &[f32], framed: Extent, out: Extent, window: Window, weights: &Packed, relu: bool) -> Vec<f32> {
     let (isa, lanes, [rows, _]) = (weights.isa, weights.isa.lanes(), weights.isa.tile());
     let depth = window.kernel * weights.k;
-    assert_eq!((weights.k, weights.columns), (window.kernel * framed.channels, out.channels), "weights fit the window");
+    weights.assert_fit(window.kernel, window.kernel * framed.channels, out.channels);
     let pixels = out.pixels();
     let taps = window.taps(framed.width * framed.channels);
     let start = |p: usize| {
@@ -297,8 +308,10 @@ pub fn input_gradient(
 ) -> Vec<f32> {
     let y = window.output(x, outs);
     if window.stride == 1 {
-        let turned = Window { padding: window.kernel - 1 - window.padding, ..window };
+        let padding = (window.kernel - 1).checked_sub(window.padding).expect("every window covers a pixel");
+        let turned = Window { padding, ..window };
         if winograd::serves(winograd::COARSE, y, turned, x.channels) {
+            assert_eq!(weights.columns, x.channels, "weights fit the window");
             return winograd::input_gradient(&framed(dy, mask, y, 0).0, y, turned, weights);
         }
         let (frame, framed_extent) = framed(dy, mask, y, turned.padding);
@@ -306,7 +319,8 @@ pub fn input_gradient(
     }
     let (frame, flat) = framed(dy, mask, y, 0);
     let point = Window { kernel: 1, stride: 1, padding: 0 };
-    let columns = slide(&frame, flat, Extent { channels: weights.columns, ..y }, point, weights, false);
+    let wide = Extent { channels: window.kernel * window.kernel * x.channels, ..y };
+    let columns = slide(&frame, flat, wide, point, weights, false);
     scatter(&columns, x, y, window)
 }
 

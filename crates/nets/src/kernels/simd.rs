@@ -24,7 +24,9 @@ impl Isa {
             }
             #[cfg(target_arch = "x86_64")]
             {
-                if at_most != "avx2"
+                let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+                if avx2
+                    && at_most != "avx2"
                     && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512dq")
@@ -32,7 +34,7 @@ impl Isa {
                 {
                     return Isa::Avx512;
                 }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                if avx2 {
                     return Isa::Avx2;
                 }
             }

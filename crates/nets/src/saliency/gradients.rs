@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::Map;
+use super::{Grid, Map};
 use crate::ModelError;
 use crate::init::normal;
 
@@ -18,7 +18,7 @@ const TOGETHER: usize = 4;
 
 /// The map of a gradient `[3, size, size]`.
 pub(crate) fn gradient(gradient: &[f32]) -> Result<Map, ModelError> {
-    Map::of(largest_channel(gradient))
+    Map::of(largest_channel(gradient), Grid::PIXELS)
 }
 
 /// Gradients of a class's logit by several inputs.
@@ -30,7 +30,7 @@ pub(crate) fn smooth_grad(input: &[f32], gradients: Gradients<'_>) -> Result<Map
     let deviation = SMOOTH_NOISE * (high - low);
     let mut rng = StdRng::seed_from_u64(16);
     let noisy = |_| input.iter().map(|v| v + deviation * normal(&mut rng)).collect();
-    Map::of(mean_gradient((0..SMOOTH_COPIES).map(noisy), gradients, largest_channel)?)
+    Map::of(mean_gradient((0..SMOOTH_COPIES).map(noisy), gradients, largest_channel)?, Grid::PIXELS)
 }
 
 /// For each value of the input its share of the logit's rise over that of `baseline`: `(x − x₀) · mean of ∂y/∂x` on the
@@ -51,7 +51,8 @@ pub(crate) fn integrated_gradients(
 /// The map of [`integrated_gradients`]: the size of each pixel's sum over channels.
 pub(crate) fn integrated(shares: &[f32]) -> Result<Map, ModelError> {
     let pixels = shares.len() / 3;
-    Map::of((0..pixels).map(|i| (0..3).map(|c| shares[c * pixels + i]).sum::<f32>().abs()).collect())
+    let size = |i: usize| (0..3).map(|c| shares[c * pixels + i]).sum::<f32>().abs();
+    Map::of((0..pixels).map(size).collect(), Grid::PIXELS)
 }
 
 /// The mean of what `read` makes of each input's gradient.

@@ -5,13 +5,13 @@
 
 mod cam;
 mod gradients;
-
-use cspine_imaging::resize;
+mod grid;
 
 use crate::ModelError;
 
 pub(crate) use cam::{grad_cam, hires_cam};
 pub(crate) use gradients::{gradient, integrated, integrated_gradients, smooth_grad};
+pub use grid::Grid;
 
 /// The methods there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,21 +73,89 @@ impl std::fmt::Display for SaliencyMethod {
 #[derive(Debug, Clone)]
 pub(crate) struct Map {
     /// Row-major values, finite.
-    pub values: Vec<f32>,
+    values: Vec<f32>,
     /// Side in cells.
-    pub side: usize,
+    side: usize,
+    /// Where the cells lie in the input.
+    grid: Grid,
 }
 
 impl Map {
     /// Of values that fill a square.
-    fn of(values: Vec<f32>) -> Result<Self, ModelError> {
+    fn of(values: Vec<f32>, grid: Grid) -> Result<Self, ModelError> {
         let side = values.len().isqrt();
-        if values.iter().all(|v| v.is_finite()) { Ok(Map { values, side }) } else { Err(ModelError::NotFinite) }
+        if values.iter().all(|v| v.is_finite()) { Ok(Map { values, side, grid }) } else { Err(ModelError::NotFinite) }
     }
 
-    /// The map at the network's resolution, `size * size` values.
+    /// The map at the network's resolution, `size * size` values: linear between the cells' middles, the edge's value
+    /// beyond them.
     pub fn enlarged(self, size: u32) -> Vec<f32> {
-        let size = size as usize;
-        if self.side == size { self.values } else { resize(&self.values, self.side, self.side, size, size) }
+        if self.grid == Grid::PIXELS {
+            return self.values;
+        }
+        let around: Vec<_> = (0..size as usize).map(|pixel| self.grid.around(pixel, self.side)).collect();
+        let mix = |a: f32, b: f32, share: f32| (1.0 - share) * a + share * b;
+        let mut enlarged = Vec::with_capacity(around.len() * around.len());
+        for &(above, below, down) in &around {
+            let [above, below] = [above, below].map(|row| &self.values[row * self.side..][..self.side]);
+            let row: Vec<f32> = above.iter().zip(below).map(|(a, b)| mix(*a, *b, down)).collect();
+            enlarged.extend(around.iter().map(|&(left, right, across)| mix(row[left], row[right], across)));
+        }
+        enlarged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cspine_imaging::resize;
+
+    use super::{Grid, Map};
+    use crate::architecture::Architecture::{AlexNet, GoogLeNet};
+    use crate::pass::Place::{Last, Middle};
+
+    #[test]
+    fn a_cell_that_alone_is_hot_is_hottest_where_its_pixels_have_their_middle() {
+        // Cells and pixels a side, the middle of the first cell, and the step, all by hand.
+        for (architecture, place, cells, size, first, step) in [
+            (AlexNet, Last, 13, 227, 15.0, 16.0),
+            (AlexNet, Last, 13, 224, 15.0, 16.0),
+            (GoogLeNet, Middle, 14, 224, 7.5, 16.0),
+            (GoogLeNet, Middle, 15, 250, 7.5, 16.0),
+            (GoogLeNet, Middle, 28, 448, 7.5, 16.0),
+            (GoogLeNet, Last, 7, 224, 15.5, 32.0),
+            (GoogLeNet, Last, 10, 320, 15.5, 32.0),
+        ] {
+            let (grid, side) = (Grid::of(architecture, place), size as usize);
+            for cell in 0..cells {
+                let mut values = vec![0.0; cells * cells];
+                values[(cells - 1 - cell) * cells + cell] = 1.0;
+                let map = Map::of(values, grid).unwrap().enlarged(size);
+                assert_eq!(map.len(), side * side);
+                for (hot, along) in [(cell, true), (cells - 1 - cell, false)] {
+                    let most = |i: usize| {
+                        let line = (0..side).map(|j| if along { map[j * side + i] } else { map[i * side + j] });
+                        line.fold(0.0, f32::max)
+                    };
+                    let warmest = (0..side).map(most).fold(0.0, f32::max);
+                    let hottest: Vec<usize> = (0..side).filter(|&i| most(i) == warmest).collect();
+                    let middle = first + step * hot as f32;
+                    let near = hottest.iter().any(|&i| (i as f32 - middle).abs() <= 1.0);
+                    assert!(near, "{architecture:?} at {size}: cell {hot} is at {hottest:?}, not {middle}");
+                    // Beyond the middle of an outermost cell there is nothing but it.
+                    let inner = (1..cells - 1).contains(&hot);
+                    assert!(!inner || hottest.len() <= 2, "{architecture:?} at {size}: cell {hot} is at {hottest:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn where_the_cells_fill_the_picture_it_is_the_map_resized() {
+        for (place, cells, size) in [(Middle, 14, 224), (Last, 7, 224), (Middle, 20, 320)] {
+            let values: Vec<f32> = (0..cells * cells).map(|i| ((i * 7919) % 101) as f32).collect();
+            let resized = resize(&values, cells, cells, size, size);
+            let enlarged = Map::of(values, Grid::of(GoogLeNet, place)).unwrap().enlarged(size as u32);
+            assert!(enlarged.iter().zip(&resized).all(|(a, b)| (a - b).abs() < 1e-3));
+        }
     }
 }

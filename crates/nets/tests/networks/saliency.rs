@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor, Var};
 use cspine_domain::{Class, Sha256};
-use cspine_imaging::{Heatmap, Preprocessing, resize};
+use cspine_imaging::{Heatmap, Preprocessing};
 use cspine_nets::layers::{Mode, StateDict};
 use cspine_nets::{Architecture, Checkpoint, Classifier, Learner, ModelCard, SaliencyMethod};
 
@@ -23,6 +23,26 @@ fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
+/// A map of `side` cells at `size` pixels, by the definition: linear between the middles of its cells.
+fn drawn(cam: &[f32], side: usize, size: usize) -> Vec<f32> {
+    // Pixel of the first cell's middle, and pixels from middle to middle.
+    let (first, step) = match side {
+        7 => (15.5, 32.0),
+        14 => (7.5, 16.0),
+        13 => (14.5, 16.0),
+        _ => panic!("no map has {side} cells a side"),
+    };
+    let at = |x: f64, y: f64| {
+        let [x, y] = [x, y].map(|pixel| ((pixel - first) / step).clamp(0.0, (side - 1) as f64));
+        let weight = |i: usize| {
+            let [dx, dy] = [(i % side) as f64 - x, (i / side) as f64 - y].map(|d| (1.0 - d.abs()).max(0.0));
+            dx * dy
+        };
+        cam.iter().enumerate().map(|(i, value)| weight(i) * f64::from(*value)).sum::<f64>() as f32
+    };
+    (0..size * size).map(|i| at((i % size) as f64, (i / size) as f64)).collect()
+}
+
 /// A method's map computed by `cell` from a map's channels and its gradient's, plain loops over `[side, side, channels]`.
 fn assert_map(
     architecture: Architecture,
@@ -36,7 +56,7 @@ fn assert_map(
         let (maps, gradient) = classifier.map_gradient(&input, *class, method).unwrap();
         let dims = [1, side, side, channels];
         assert_eq!((maps.dims(), gradient.dims()), (dims.as_slice(), dims.as_slice()));
-        let expected = resize(&cam(&values(&maps), &values(&gradient)), side, side, size, size);
+        let expected = drawn(&cam(&values(&maps), &values(&gradient)), side, size);
         let map = classifier.explain(&input, *class, method).unwrap();
         let scale = expected.iter().copied().fold(1e-6, f32::max);
         for (a, b) in map.iter().zip(&expected) {
@@ -68,6 +88,45 @@ fn hires_cam_is_its_definition_on_the_map_with_a_value_every_sixteen_pixels() {
         assert_map(architecture, SaliencyMethod::HiResCam, shape, |maps, gradient| {
             maps.chunks(channels).zip(gradient.chunks(channels)).map(|(a, g)| clipped_dot(a, g)).collect()
         });
+    }
+}
+
+/// A network whose every output is the mean of what its window covers: only its windows tell one place from another.
+fn averaging(architecture: Architecture) -> Classifier {
+    let tensor = |(name, dims): (String, Vec<usize>)| {
+        let value = match name.rsplit_once('.').unwrap().1 {
+            "bias" | "running_mean" => 0.0,
+            "running_var" => 1.0,
+            _ if name.contains(".bn.") => 1.0,
+            _ => 1.0 / dims[1..].iter().product::<usize>() as f32,
+        };
+        (name, Tensor::full(value, dims, &Device::Cpu).unwrap())
+    };
+    classifier(architecture, architecture.tensors(3).into_iter().map(tensor).collect())
+}
+
+#[test]
+fn a_bright_dot_is_shown_where_it_lies() {
+    for (architecture, method, dots) in [
+        (Architecture::AlexNet, SaliencyMethod::GradCam, [[15 + 16 * 2, 15 + 16 * 10], [15 + 16 * 9, 15 + 16 * 4]]),
+        (Architecture::AlexNet, SaliencyMethod::HiResCam, [[15 + 16 * 2, 15 + 16 * 10], [15 + 16 * 9, 15 + 16 * 4]]),
+        // The middle of the pixels that a cell speaks of.
+        (Architecture::GoogLeNet, SaliencyMethod::HiResCam, [[8 + 16 * 4, 8 + 16 * 10], [8 + 16 * 9, 8 + 16 * 4]]),
+        (Architecture::GoogLeNet, SaliencyMethod::GradCam, [[16 + 32 * 2, 16 + 32 * 3], [16 + 32 * 4, 16 + 32 * 2]]),
+    ] {
+        let (classifier, side) = (averaging(architecture), architecture.input_size() as usize);
+        for [x, y] in dots {
+            let mut input = vec![0.0; 3 * side * side];
+            (0..3).for_each(|channel| input[(channel * side + y) * side + x] = 1.0);
+            let map = classifier.explain(&input, Class::Fracture, method).unwrap();
+            let most = (0..map.len()).max_by(|&i, &j| map[i].total_cmp(&map[j])).unwrap();
+            let found = [most % side, most / side];
+            assert!(
+                found[0].abs_diff(x) <= 1 && found[1].abs_diff(y) <= 1,
+                "{} {method}: a dot at {x}, {y} is shown at {found:?}",
+                architecture.as_str()
+            );
+        }
     }
 }
 

@@ -140,6 +140,9 @@ fn a_damaged_model_file_is_refused_by_name() {
     let mut broken = checkpoint.clone();
     broken.state.insert("fc.bias".into(), (&broken.state["fc.bias"] / 0.0).unwrap());
     assert!(matches!(broken.write(), Err(ModelError::NotFiniteWeights(_))));
+    let mut unmeasured = checkpoint.clone();
+    unmeasured.card.evaluation.insert("test_accuracy".into(), f64::NAN);
+    assert!(matches!(unmeasured.write(), Err(ModelError::BadCard(_))), "the file could not be read again");
     let mut cold = checkpoint;
     cold.card.temperature = 0.0;
     assert!(matches!(Checkpoint::read(&cold.write().unwrap()), Err(ModelError::CardFault(_))));
@@ -248,6 +251,16 @@ fn a_gate_that_cannot_be_used_is_refused_by_name() {
         let error = refused(change);
         assert!(error.contains(part), "{error} instead of {part}");
     }
+}
+
+#[test]
+fn a_gates_card_names_the_figures_that_were_taken_without_it_and_forgets_those_of_the_gate_before() {
+    let (mut checkpoint, _) = gated(1.0);
+    checkpoint.card.evaluation = [("test_accuracy".to_owned(), 0.9), ("gate_beyond_shift_a".to_owned(), 0.1)].into();
+    Gate::new(Score::Energy, [0.0, 1.0], "a formula").install(&mut checkpoint).unwrap();
+    let card = Checkpoint::read(&checkpoint.write().unwrap()).unwrap().card;
+    assert_eq!(card.evaluation.into_keys().collect::<Vec<_>>(), ["test_accuracy"]);
+    assert_eq!(card.gate.unwrap().figures_without, ["test_accuracy"]);
 }
 
 #[test]

@@ -62,7 +62,8 @@ pub struct Transformed {
     panels: Vec<f32>,
 }
 
-/// Whether a convolution is done by such tiles. It hangs on shapes only, so that results do not hang on the machine's threads.
+/// Whether a convolution is done by such tiles. It hangs on shapes, the batch's images among them, and on the machine's
+/// lanes, so that results do not hang on its threads.
 pub fn serves([side, _]: [usize; 2], x: Extent, window: Window, outs: usize) -> bool {
     let lanes = Isa::detect().lanes();
     let whole = x.channels.is_multiple_of(lanes) && outs.is_multiple_of(lanes);
@@ -116,6 +117,15 @@ impl<const OUT: usize, const IN: usize> Tiles<OUT, IN> {
 }
 
 impl Transformed {
+    /// Those of some weights, made at their first use. Not within the lock: a thread that waits for a part of the work may
+    /// be handed another image's convolution by the same weights, and would wait for itself.
+    fn of<const IN: usize>(weights: &Packed) -> &Self {
+        weights.transformed.get().unwrap_or_else(|| {
+            let transformed = Self::new::<IN>(weights);
+            weights.transformed.get_or_init(|| transformed)
+        })
+    }
+
     /// Of weights packed for a 3 × 3 window.
     fn new<const IN: usize>(weights: &Packed) -> Self {
         let (points, ins, lanes) = (IN * IN, weights.k / 3, weights.isa.lanes());
@@ -159,8 +169,11 @@ fn slide<const OUT: usize, const IN: usize>(
 ) -> Vec<f32> {
     let tiles = Tiles::<OUT, IN>::new(extent, window, weights.columns);
     let points = Tiles::<OUT, IN>::POINTS;
-    assert!(weights.k == 3 * extent.channels && x.len() == extent.len(), "weights fit the window");
-    let transformed = weights.transformed.get_or_init(|| Transformed::new::<IN>(weights));
+    let whole = |channels: usize| channels.is_multiple_of(weights.isa.lanes());
+    assert!(whole(extent.channels) && whole(weights.columns) && x.len() == extent.len(), "tiles serve the extent");
+    weights.assert_fit(KERNEL, KERNEL * extent.channels, weights.columns);
+    let transformed = Transformed::of::<IN>(weights);
+    assert_eq!(transformed.panels.len(), points * extent.channels * weights.columns, "weights serve one size of tiles");
     let zeros = vec![0.0; extent.channels];
     let mut result: Vec<f32> = Vec::with_capacity(tiles.y.len());
     let base = SharedMut(result.as_mut_ptr());

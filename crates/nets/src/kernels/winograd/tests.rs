@@ -1,5 +1,9 @@
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use rayon::prelude::*;
 
 use super::super::conv::{Extent, Packed, Sums, Window, forward, input_gradient, weight_gradient};
 use super::{COARSE, serves};
@@ -72,4 +76,45 @@ fn bias_is_added_before_what_is_negative_is_clipped_and_a_mask_takes_gradients_o
     let turned = Packed::input_gradient(&vec![1.0; 16 * 16 * 9], [16, 16, 3], window);
     let masked = input_gradient(&vec![1.0; extent.len()], Some(&vec![0.0; extent.len()]), extent, &turned, window, 16);
     assert!(masked.iter().all(|dx| *dx == 0.0));
+}
+
+#[test]
+fn many_first_convolutions_by_the_same_weights_at_once_do_not_wait_for_each_other() {
+    let extent = Extent { images: 1, height: 14, width: 14, channels: 64 };
+    let window = Window { kernel: 3, stride: 1, padding: 1 };
+    let x = vec![1.0; extent.len()];
+    let (send, receive) = channel();
+    std::thread::spawn(move || {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
+        for _ in 0..50 {
+            let weights = Packed::forward(&vec![0.5; 192 * 64 * 9], [192, 64, 3]);
+            let convolution = |_| forward(&x, extent, &weights, window, false, Sums::Tiled).0;
+            let all: Vec<Vec<f32>> = pool.install(|| (0..8).into_par_iter().with_max_len(1).map(convolution).collect());
+            send.send(all).unwrap();
+        }
+    });
+    for _ in 0..50 {
+        let all = receive.recv_timeout(Duration::from_secs(60)).expect("no thread waits for itself");
+        assert!(all.iter().all(|y| *y == all[0]));
+    }
+}
+
+#[test]
+#[should_panic(expected = "weights serve one size of tiles")]
+fn weights_transformed_for_one_size_of_tiles_are_refused_by_the_other() {
+    let extent = Extent { images: 1, height: 28, width: 28, channels: 16 };
+    let window = Window { kernel: 3, stride: 1, padding: 1 };
+    let (x, weights) = (vec![1.0; extent.len()], Packed::forward(&vec![0.5; 16 * 16 * 9], [16, 16, 3]));
+    forward(&x, extent, &weights, window, false, Sums::Tiled);
+    input_gradient(&x, None, extent, &weights, window, 16);
+}
+
+#[test]
+#[should_panic(expected = "weights fit the window")]
+fn weights_packed_for_fewer_taps_are_refused() {
+    let strided = Window { kernel: 2, stride: 2, padding: 0 };
+    let weights = Packed::input_gradient(&[0.5; 12 * 4], [12, 1, 2], strided);
+    let extent = Extent { images: 1, height: 5, width: 5, channels: 4 };
+    let window = Window { kernel: 3, stride: 1, padding: 0 };
+    forward(&vec![1.0; extent.len()], extent, &weights, window, false, Sums::Direct);
 }
