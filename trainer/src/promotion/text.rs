@@ -2,19 +2,24 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::check::{Agreement, Basis, Calibrated, Check, Collapses, Measured, Share, Shares};
+use super::check::{Basis, Check, Outcome};
+use super::measured::{Agreement, Calibrated, Collapses, Distances, KeptOut, Measured, Share, Shares};
 use super::{Decision, Examination, Margins, Verdict};
+
+/// New labels from which on their check refuses nearly all that are wrong three times in ten.
+const TELLING_LABELS: usize = 100;
 
 impl Display for Verdict {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let sets = self.sets();
-        let failed: usize = sets.iter().map(|set| set.failed().count()).sum();
+        let failed: usize = sets.iter().map(|set| set.that(Outcome::Failed).count()).sum();
         let checks: usize = sets.iter().map(|set| set.checks.len()).sum();
         match self.decision {
             Decision::Passed => writeln!(f, "Passed: all {checks} checks held.")?,
             Decision::PassedButInsufficient => writeln!(
                 f,
-                "Passed, but insufficient: all {checks} checks held, on too few images to promote by without a person."
+                "Passed, but insufficient: of {checks} checks none failed, but a person must decide: {}.",
+                self.doubts().join("; ")
             )?,
             Decision::Rejected => writeln!(f, "Rejected: {failed} of {checks} checks failed.")?,
         }
@@ -31,8 +36,7 @@ impl Verdict {
         }
         writeln!(f, ".")?;
         for check in &set.checks {
-            let held = if check.held { "held  " } else { "FAILED" };
-            writeln!(f, "  {held}  {}", check.sentence(&self.margins))?;
+            writeln!(f, "  {:8}  {}", check.outcome, check.sentence(&self.margins))?;
         }
         Ok(())
     }
@@ -44,67 +48,62 @@ impl Check {
         let name = &self.name;
         match &self.measured {
             Measured::Shares(shares) => format!("{name}: {}.", shares.clauses(self.basis, margins)),
-            Measured::Calibration(errors) => format!("{name}: {}.", errors.clauses(self.basis)),
+            Measured::Calibration(calibrated) => format!("{name}: {}.", calibrated.clauses(self.basis, margins)),
             Measured::Collapse(collapses) => format!("{name}: {}.", collapses.clauses(self.basis)),
-            Measured::Agreement(agreement) => format!("{name}: {}.", agreement.clauses()),
+            Measured::Agreement(agreement) => format!("{name}: {}.", agreement.clauses(margins)),
+            Measured::KeptOut(kept_out) => format!("{name}: {}.", kept_out.clauses()),
         }
     }
 }
 
 impl Shares {
     fn clauses(&self, basis: Basis, margins: &Margins) -> String {
-        let Some((difference, [low, high])) = self.difference.zip(self.bounds) else {
+        let Some(difference) = self.difference else {
             return "there is no image to measure it by".to_owned();
         };
-        let Shares { champion, challenger, lost, gained, patients, p, margin, .. } = self;
-        let confidence = format!("{:.0} %", 100.0 * margins.confidence);
+        let Shares { champion, challenger, lost, gained, patients, bound, p, margin, .. } = self;
         let figures = format!(
             "{} by the champion, {} by the challenger; {lost} images lost and {gained} gained, a difference of {} points",
             share(champion),
             share(challenger),
             points(difference)
         );
-        let margin = points(-margin);
-        let judged = match basis {
-            Basis::NonInferior => {
-                format!("with {confidence} confidence at least {}, where {margin} is the least allowed", points(low))
+        let least = points(-margin);
+        let exact = format!("McNemar's exact p = {}", margins.against(*p));
+        let judged = match (basis, bound) {
+            (Basis::NonInferior, Some(bound)) => {
+                format!("{} at least {}, where {least} is the least allowed", margins.surely(), points(*bound))
             }
-            Basis::NotSignificantlyWorse => format!(
-                "with {confidence} confidence at most {}, where only what is surely below 0 counts in so small a set",
-                points(high)
-            ),
-            Basis::TooFewToTell => format!(
-                "which {patients} patients are too few to tell from {margin}: only a significant fall counts (McNemar's exact \
-                 p = {p:.4}, where {:.4} is the least allowed)",
-                1.0 - margins.confidence
-            ),
-            Basis::Fall | Basis::Sound | Basis::Shown | Basis::Agreement => {
-                format!("where {margin} is the least allowed")
+            (Basis::NotSignificantlyWorse, _) => {
+                format!("where in so small a set only a significant fall counts ({exact})")
             }
+            (Basis::TooFewToTell, _) => format!(
+                "where {patients} patients are too few to tell from {least}: a fall below that is left to a person, a \
+                 significant one fails ({exact})"
+            ),
+            _ => format!("where {least} is the least allowed"),
         };
         format!("{figures}, {judged}")
     }
 }
 
 impl Calibrated {
-    fn clauses(&self, basis: Basis) -> String {
-        if self.answered == [0, 0] {
-            return "there is no answer to measure it by".to_owned();
-        }
-        let error = |error: Option<f64>, answered: usize| match error {
-            Some(error) => format!("{error:.4} ({answered} answers)"),
-            None => "unknown (no answer)".to_owned(),
+    fn clauses(&self, basis: Basis, margins: &Margins) -> String {
+        let Some(Distances { overconfidence: [champion, challenger], ece, rise, bound }) = self.distances else {
+            return "there is no image that both answered to measure it by".to_owned();
         };
-        let [champion, challenger] =
-            [(self.champion, self.answered[0]), (self.challenger, self.answered[1])].map(|(e, n)| error(e, n));
-        let rise = self.rise.map_or("unknown".to_owned(), |rise| format!("{rise:+.4}"));
         let judged = match basis {
             Basis::Shown => "not judged in so small a set".to_owned(),
-            _ => format!("where {:+.4} is the most allowed", self.margin),
+            _ => format!(
+                "{} at least {bound:+.4}, where a sure rise by more than {:.4} fails",
+                margins.surely(),
+                self.margin
+            ),
         };
         format!(
-            "the expected calibration error is {champion} of the champion, {challenger} of the challenger; a change of {rise}, \
-             {judged}"
+            "on {} images that both answered the champion's mean confidence is {champion:+.4} off its accuracy, the \
+             challenger's {challenger:+.4} (expected calibration errors {:.4} and {:.4}); a rise of {rise:+.4}, {judged}",
+            self.images, ece[0], ece[1]
         )
     }
 }
@@ -124,17 +123,45 @@ impl Collapses {
 }
 
 impl Agreement {
-    fn clauses(&self) -> String {
+    fn clauses(&self, margins: &Margins) -> String {
         if self.challenger.of == 0 {
             return "there is no answer to measure it by".to_owned();
         }
+        let few = if self.challenger.of < TELLING_LABELS { "; so few labels say little" } else { "" };
         format!(
-            "of new labels that nothing was learnt from the champion calls {} as they say, the challenger {}, where its \
-             interval must reach {:.1} %; wrong labels cannot be learnt",
+            "of new labels that nothing was learnt from the champion calls {} as they say, the challenger {}, where it must \
+             reach {:.1} % (exact binomial p = {}); of the half that it is surer of, {}: wrong labels cannot be learnt, and \
+             images that are merely hard are left to a person{few}",
+            share(&self.champion),
+            share(&self.challenger),
+            100.0 * self.least,
+            margins.against(self.p),
+            share(&self.surer)
+        )
+    }
+}
+
+impl KeptOut {
+    fn clauses(&self) -> String {
+        format!(
+            "of frozen films that were spoilt the champion leaves {} without an answer, the challenger {}, where {:.0} %, or \
+             as many as the champion's, are asked",
             share(&self.champion),
             share(&self.challenger),
             100.0 * self.least
         )
+    }
+}
+
+impl Margins {
+    /// Of a bound.
+    fn surely(&self) -> String {
+        format!("with {:.0} % confidence", 100.0 * self.confidence)
+    }
+
+    /// A p beside what it is held against.
+    fn against(&self, p: f64) -> String {
+        format!("{p:.4}, where {:.4} or less fails", 1.0 - self.confidence)
     }
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use cspine_domain::Class;
 use serde::{Deserialize, Serialize};
 
-use super::check::Check;
+use super::check::{Check, Outcome};
 use super::{Examined, Margins};
+use crate::metrics::Proportion;
 
 /// The verdict on a challenger, with all that it rests on. As text, sentences.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +30,7 @@ pub struct Verdict {
 pub enum Decision {
     /// Every check held, on enough images.
     Passed,
-    /// Every check held, but a set is too small to promote by without a person.
+    /// No check failed, but a set is too small or a check left a doubt: insufficient to promote by without a person.
     PassedButInsufficient,
     /// A check failed.
     Rejected,
@@ -56,7 +57,17 @@ impl Verdict {
     /// Why it was rejected: a sentence for each check that failed, with the set's name.
     pub fn reasons(&self) -> Vec<String> {
         let of = |set: &Examination| -> Vec<String> {
-            set.failed().map(|check| format!("{}: {}", set.set, check.sentence(&self.margins))).collect()
+            set.that(Outcome::Failed).map(|check| format!("{}: {}", set.set, check.sentence(&self.margins))).collect()
+        };
+        self.sets().map(of).concat()
+    }
+
+    /// Why a person must decide, where it was not rejected: sets that are too small, and checks that left a doubt.
+    pub fn doubts(&self) -> Vec<String> {
+        let of = |set: &Examination| -> Vec<String> {
+            let small = (!set.sufficient).then(|| format!("the {} is too small", set.set));
+            let doubtful = set.that(Outcome::Doubtful);
+            small.into_iter().chain(doubtful.map(|check| format!("{} ({}) is in doubt", check.name, set.set))).collect()
         };
         self.sets().map(of).concat()
     }
@@ -65,58 +76,82 @@ impl Verdict {
     pub fn sets(&self) -> [&Examination; 3] {
         [&self.frozen, &self.holdout, &self.labels]
     }
+
+    pub(super) fn new(margins: Margins, [frozen, holdout, labels]: [Examination; 3]) -> Verdict {
+        let mut verdict = Verdict { decision: Decision::Passed, margins, frozen, holdout, labels };
+        if verdict.sets().iter().any(|set| set.that(Outcome::Failed).next().is_some()) {
+            verdict.decision = Decision::Rejected;
+        } else if !verdict.doubts().is_empty() {
+            verdict.decision = Decision::PassedButInsufficient;
+        }
+        verdict
+    }
 }
 
 impl Examination {
+    /// Checks of which this came.
+    pub fn that(&self, outcome: Outcome) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(move |check| check.outcome == outcome)
+    }
+
     /// The frozen set must show what is asked, however large it is.
-    pub(super) fn of_frozen(images: &[Examined], margins: &Margins) -> Examination {
-        Examination::new("frozen set", images, true, margins)
+    pub(super) fn of_frozen(images: &[Examined], kept_out: Option<[Proportion; 2]>, margins: &Margins) -> Examination {
+        let mut examination = Examination::of_models("frozen set", images, true, margins);
+        examination.checks.extend(kept_out.map(|kept_out| Check::of_scope(kept_out, margins)));
+        examination
     }
 
     /// A holdout must where it has enough.
     pub(super) fn of_holdout(images: &[Examined], margins: &Margins) -> Examination {
-        Examination::new("holdout", images, false, margins)
+        Examination::of_models("holdout", images, false, margins)
     }
 
-    /// Labels must agree with one that learnt from others of them; how few they are is in the interval.
-    pub(super) fn of_labels<'a>(images: impl Iterator<Item = &'a Examined>, margins: &Margins) -> Examination {
-        let images: Vec<&Examined> = images.collect();
-        let checks = vec![Check::of_agreement(&images, margins.agreement)];
+    /// Labels must agree with one that learnt from others of them; how few they are is in the test.
+    pub(super) fn of_labels(images: &[&Examined], margins: &Margins) -> Examination {
         let injuries = images.iter().filter(|image| image.label.is_injury()).count();
-        let (images, normals) = (images.len(), images.len() - injuries);
-        Examination { set: "new labels".to_owned(), images, injuries, normals, sufficient: true, checks }
+        let checks = vec![Check::of_agreement(images, margins)];
+        Examination::new("new labels", [injuries, images.len() - injuries], true, checks)
     }
 
-    /// Checks that did not hold.
-    pub fn failed(&self) -> impl Iterator<Item = &Check> {
-        self.checks.iter().filter(|check| !check.held)
-    }
-
-    fn new(set: &str, images: &[Examined], always_strict: bool, margins: &Margins) -> Examination {
+    fn of_models(set: &str, images: &[Examined], always_strict: bool, margins: &Margins) -> Examination {
         let (injuries, normals): (Vec<&Examined>, Vec<&Examined>) = images.iter().partition(|i| i.label.is_injury());
-        let sufficient = [&injuries, &normals].iter().all(|images| images.len() >= margins.sufficient);
-        let strict = always_strict || sufficient;
-        let mut checks = vec![
-            Check::of_flag("sensitivity", &injuries, margins.sensitivity, strict, margins),
-            Check::of_flag("specificity", &normals, margins.specificity, strict, margins),
+        let [enough_injuries, enough_normals] = [&injuries, &normals].map(|images| images.len() >= margins.sufficient);
+        let sufficient = enough_injuries && enough_normals;
+        // It is injuries that make a set one to judge by; what is asked of normals takes enough of them too.
+        let (strict, strict_of_normals) = (always_strict || enough_injuries, always_strict || sufficient);
+        let flags = [
+            ("sensitivity", &injuries, margins.sensitivity, strict),
+            ("specificity", &normals, margins.specificity, strict_of_normals),
         ];
+        let mut checks: Vec<Check> = (flags.iter())
+            .map(|(name, images, margin, strict)| Check::of_flag(name, images, *margin, *strict, margins))
+            .collect();
         for class in Class::ALL {
             let of_class: Vec<_> =
                 images.iter().filter(|i| i.label == *class).map(|i| (i, i.called_rightly())).collect();
-            let name = format!("recall of {class}");
-            checks.push(Check::of_group(name, &of_class, margins.class_recall, strict, margins));
+            let strict = if class.is_injury() { strict } else { strict_of_normals };
+            checks.push(Check::of_group(
+                format!("recall of {class}"),
+                &of_class,
+                margins.class_recall,
+                strict,
+                margins,
+            ));
         }
-        for site in injuries.iter().map(|image| image.site.as_deref()).collect::<BTreeSet<_>>() {
-            let there = injuries.iter().filter(|image| image.site.as_deref() == site);
-            let there: Vec<_> = there.map(|image| (*image, image.flagged_rightly())).collect();
-            let name = site.map_or("sensitivity without a site".to_owned(), |site| format!("sensitivity at {site}"));
-            checks.push(Check::of_group(name, &there, margins.site_sensitivity, strict, margins));
+        for (name, images, _, strict) in flags {
+            for site in images.iter().map(|image| image.site.as_deref()).collect::<BTreeSet<_>>() {
+                let there = images.iter().filter(|image| image.site.as_deref() == site);
+                let there: Vec<_> = there.map(|image| (*image, image.flagged_rightly())).collect();
+                let name = site.map_or(format!("{name} without a site"), |site| format!("{name} at {site}"));
+                checks.push(Check::of_group(name, &there, margins.site, strict, margins));
+            }
         }
-        let models =
-            [images.iter().map(Examined::of_champion).collect(), images.iter().map(Examined::of_challenger).collect()];
-        checks.push(Check::of_calibration(&models, strict, margins.calibration));
-        checks.push(Check::of_collapse(&models, strict));
-        let (injuries, normals) = (injuries.len(), normals.len());
-        Examination { set: set.to_owned(), images: images.len(), injuries, normals, sufficient, checks }
+        checks.push(Check::of_calibration(images, strict, margins));
+        checks.push(Check::of_collapse(images, strict));
+        Examination::new(set, [injuries.len(), normals.len()], sufficient, checks)
+    }
+
+    fn new(set: &str, [injuries, normals]: [usize; 2], sufficient: bool, checks: Vec<Check>) -> Examination {
+        Examination { set: set.to_owned(), images: injuries + normals, injuries, normals, sufficient, checks }
     }
 }

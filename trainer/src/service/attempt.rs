@@ -9,9 +9,15 @@ use cspine_nets::Classifier;
 use rayon::prelude::*;
 
 use crate::fit::epochs::News;
-use crate::metrics::Answer;
+use crate::gate;
+use crate::metrics::{Answer, Proportion};
 use crate::promotion::{Answers, Examined, Margins, Verdict, judge};
 use crate::tune::{Champion, LeftOut, Lesson, Lessons, Role, TuneArgs, Tuned, tune};
+
+/// Frozen films that are spoilt, each in every way, to try the scope gates by.
+const SPOILT_FILMS: usize = 8;
+/// Of how.
+const SPOILING_SEED: u64 = 1;
 
 /// What an attempt is made of.
 #[derive(Debug)]
@@ -112,6 +118,7 @@ impl Attempt {
             frozen: measure(Role::Frozen, 0.85)?,
             holdout: measure(Role::Holdout, 0.95)?,
             validation: measure(Role::NewValidation, 0.97)?,
+            kept_out: kept_out(&models, &lessons)?,
         };
         let verdict = judge(&answers, &self.margins);
         Ok(Attempted { tuned, lessons: lessons.lessons, left_out: lessons.left_out, answers, verdict })
@@ -135,6 +142,23 @@ fn counted(lessons: &Lessons) -> String {
         unusable.len(),
         contradicted.len()
     )
+}
+
+/// How many spoilt films each model's gate keeps out, if there is one: that of the challenger was found anew, on films that
+/// are all in scope.
+fn kept_out(models: &[Classifier; 2], lessons: &Lessons) -> Result<Option<[Proportion; 2]>> {
+    if models[0].card().gate.is_none() {
+        return Ok(None);
+    }
+    let frozen = lessons.of(Role::Frozen);
+    let films: Vec<Vec<f32>> =
+        (frozen.iter().step_by(frozen.len().div_ceil(SPOILT_FILMS).max(1))).map(|&i| lessons.images.grey(i)).collect();
+    let of = |model: &Classifier| {
+        let sorts = gate::kept_out(model, &films, SPOILING_SEED)?;
+        let sum = |of: fn(&Proportion) -> usize| sorts.iter().map(|(_, kept_out)| of(kept_out)).sum();
+        anyhow::Ok(Proportion { count: sum(|sort| sort.count), of: sum(|sort| sort.of) })
+    };
+    Ok(Some([of(&models[0])?, of(&models[1])?]))
 }
 
 /// Both networks on the images for something: champion, then challenger.

@@ -57,14 +57,14 @@ pub struct RunArgs {
     /// The same for the recall of one class
     #[arg(long, env = "CSPINE_MARGIN_CLASS", default_value_t = Margins::default().class_recall)]
     pub margin_class: f64,
-    /// The same for the sensitivity at one site
-    #[arg(long, env = "CSPINE_MARGIN_SITE", default_value_t = Margins::default().site_sensitivity)]
+    /// The same for sensitivity and specificity at one site
+    #[arg(long, env = "CSPINE_MARGIN_SITE", default_value_t = Margins::default().site)]
     pub margin_site: f64,
-    /// By how much the expected calibration error may rise
+    /// By how much mean confidence may surely be further from accuracy
     #[arg(long, env = "CSPINE_MARGIN_CALIBRATION", default_value_t = Margins::default().calibration)]
     pub margin_calibration: f64,
     /// Share of new labels, on images that nothing was learnt from, that the challenger must agree with: labels that cannot be
-    /// learnt are wrong ones
+    /// learnt are wrong ones. If it does so only on the half that it is surer of, a person decides
     #[arg(long, env = "CSPINE_LABEL_AGREEMENT", default_value_t = Margins::default().agreement)]
     pub label_agreement: f64,
     /// Days back to which the newest period reaches
@@ -112,7 +112,7 @@ pub struct RunArgs {
 pub enum Promote {
     /// A person, by `cspine-trainer models promote`.
     Manual,
-    /// The trainer, unless the newest period was too small to decide.
+    /// The trainer, unless the gate left it to a person.
     Auto,
 }
 
@@ -128,7 +128,7 @@ impl RunArgs {
             sensitivity: self.margin,
             specificity: self.margin,
             class_recall: self.margin_class,
-            site_sensitivity: self.margin_site,
+            site: self.margin_site,
             calibration: self.margin_calibration,
             agreement: self.label_agreement,
             sufficient: self.sufficient,

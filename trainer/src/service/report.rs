@@ -169,10 +169,7 @@ fn checks(page: &mut Page, examination: &Examination, verdict: &Verdict) {
     let rows: Vec<Vec<String>> = examination
         .checks
         .iter()
-        .map(|check| {
-            let held = if check.held { "held" } else { "FAILED" };
-            vec![check.sentence(&verdict.margins), held.to_owned()]
-        })
+        .map(|check| vec![check.sentence(&verdict.margins), check.outcome.to_string()])
         .collect();
     page.table("Each check with its numbers", &["check", ""], &rows);
 }
