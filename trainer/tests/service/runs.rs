@@ -39,18 +39,23 @@ async fn enough_labels_make_a_challenger_that_is_tried_as_a_shadow_and_leaves_re
     let verdict: Verdict = serde_json::from_value(run.verdict.unwrap()).unwrap();
     assert_eq!(verdict.decision, Decision::PassedButInsufficient);
     assert_eq!((verdict.frozen.images, verdict.holdout.images), (12, 0));
-    let page = site.path("objects").join(run.report_key.unwrap());
-    let figures = std::fs::read(page.with_extension("json")).unwrap();
-    let figures: serde_json::Value = serde_json::from_slice(&figures).unwrap();
-    assert_eq!(figures["unused"]["quarantined"], 1, "what is frozen measures, and its patient's image is not replayed");
-    let page = std::fs::read_to_string(page).unwrap();
-    for part in ["sensitivity at ed-0", "newly labelled, learnt from", "The gate on the frozen set"] {
-        assert!(page.contains(part), "{part}");
-    }
     let links = site.db.store.evidence().await.unwrap();
     assert_eq!((links.len(), broken_link(&links)), (1, None));
     for part in [site.champion.to_string(), challenger.to_string(), "operating_point".into()] {
         assert!(links[0].content.contains(&part), "{part}");
+    }
+    let evidence: serde_json::Value = serde_json::from_str(&links[0].content).unwrap();
+    assert_eq!(evidence["report"]["page"], run.report_key.unwrap());
+    let [page, figures] = ["page", "figures"].map(|part| {
+        let key = evidence["report"][part].as_str().unwrap();
+        let bytes = std::fs::read(site.path("objects").join(key)).unwrap();
+        assert!(key.contains(&cspine_domain::Sha256::of(&bytes).to_string()), "{key} is what evidence says it is");
+        String::from_utf8(bytes).unwrap()
+    });
+    let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();
+    assert_eq!(figures["unused"]["quarantined"], 1, "what is frozen measures, and its patient's image is not replayed");
+    for part in ["sensitivity at ed-0", "newly labelled, learnt from", "The gate on the frozen set"] {
+        assert!(page.contains(part), "{part}");
     }
     assert!(site.run(&["runs", "verify"]).1.contains("1 links, unbroken"));
     let cut =
