@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, anyhow, ensure};
 use cspine_domain::{Sha256, Uid};
 use cspine_store::NewReview;
+use csv::StringRecord;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -31,7 +32,7 @@ pub(super) fn read(bytes: &[u8], source: &str) -> Result<(Vec<NewReview>, Vec<u6
     let (mut reviews, mut lines) = (Vec::new(), Vec::new());
     for record in table {
         let (line, record) = record?;
-        let fields = record.deserialize::<Line>(Some(&header)).map_err(|error| anyhow!(said(&error)));
+        let fields = record.deserialize::<Line>(Some(&header)).map_err(|error| anyhow!(said(&error, &header)));
         reviews.push(fields.and_then(|fields| review(fields, source)).with_context(|| format!("line {line}"))?);
         lines.push(line);
     }
@@ -64,13 +65,13 @@ fn review(mut line: Line, source: &str) -> Result<NewReview> {
 }
 
 /// Without the value, which may be anything.
-fn said(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => match err.kind() {
-            csv::DeserializeErrorKind::Message(message) => message.clone(),
-            _ => "a field is not what it should be".to_owned(),
-        },
-        _ => "it cannot be read".to_owned(),
+fn said(error: &csv::Error, header: &StringRecord) -> String {
+    let csv::ErrorKind::Deserialize { err, .. } = error.kind() else { return "it cannot be read".to_owned() };
+    let column = err.field().and_then(|field| header.get(usize::try_from(field).ok()?));
+    match (err.kind(), column) {
+        (csv::DeserializeErrorKind::Message(message), _) => message.clone(),
+        (_, Some(column)) => format!("{column} is not what it should be"),
+        (_, None) => "a field is not what it should be".to_owned(),
     }
 }
 
@@ -127,7 +128,7 @@ mod tests {
             (",one,SHA,fracture,r-1,ct,true,2026-11-25T10:00:00Z,", "sop_instance_uid"),
             (",1.2.3,SHA,fracture,,ct,true,2026-11-25T10:00:00Z,", "reviewer"),
             (",1.2.3,SHA,fracture,r-1,ct,true,yesterday,", "confirmed_at"),
-            (",1.2.3,SHA,fracture,r-1,ct,maybe,2026-11-25T10:00:00Z,", "not what it should be"),
+            (",1.2.3,SHA,fracture,r-1,ct,maybe,2026-11-25T10:00:00Z,", "answer_seen is not what it should be"),
             (",1.2.3,SHA,fracture,r-1,ct,true", "another number of fields"),
         ] {
             let good = ",1.2.3,SHA,normal,r-1,ct,true,2026-11-25T10:00:00Z,";
