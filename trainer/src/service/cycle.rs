@@ -261,7 +261,9 @@ async fn finish(
         "verdict": verdict,
         "report": report,
     });
-    service.store.run_log(run.id, &outcome).await?;
+    for line in outcome.lines().filter(|line| !line.is_empty()) {
+        service.store.run_log(run.id, line).await?;
+    }
     let end = RunEnd {
         state,
         challenger: (!collapsed).then_some(challenger),
