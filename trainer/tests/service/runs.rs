@@ -53,7 +53,10 @@ async fn enough_labels_make_a_challenger_that_is_tried_as_a_shadow_and_leaves_re
         String::from_utf8(bytes).unwrap()
     });
     let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();
-    assert_eq!(figures["unused"]["quarantined"], 1, "what is frozen measures, and its patient's image is not replayed");
+    assert_eq!(
+        figures["report"]["unused"]["quarantined"], 1,
+        "what is frozen measures, and its patient's image is not replayed"
+    );
     for part in ["sensitivity at ed-0", "newly labelled, learnt from", "The gate on the frozen set"] {
         assert!(page.contains(part), "{part}");
     }
