@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::evaluate::write;
 
-pub use provenance::{Made, Provenance, executable};
+pub use provenance::{Made, Provenance, VERSION, executable};
 
 /// A page that grows from top to bottom. Every text given to it is text: what looks like HTML is shown, not obeyed.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! Where figures come from.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use cspine_domain::Sha256;
@@ -45,7 +46,7 @@ impl Made {
     /// As [`executable`].
     pub fn now() -> Result<Self> {
         let command = command_line(std::env::args());
-        Ok(Self { command, version: version(), program: executable()?, machine: machine() })
+        Ok(Self { command, version: VERSION.into(), program: executable()?, machine: machine() })
     }
 }
 
@@ -54,7 +55,7 @@ impl Provenance {
     pub fn new(subjects: impl Into<Subjects>) -> Self {
         Self {
             commands: vec![command_line(std::env::args())],
-            version: version(),
+            version: VERSION.into(),
             seeds: Vec::new(),
             digests: BTreeMap::new(),
             machine: machine(),
@@ -82,16 +83,20 @@ impl Provenance {
     }
 }
 
-/// SHA-256 of the running program: which code this was, also when its file was replaced meanwhile.
+/// This program's name and version.
+pub const VERSION: &str = concat!("cspine-trainer ", env!("CARGO_PKG_VERSION"));
+
+/// SHA-256 of the running program: which code this is, also when its file was replaced meanwhile. Read once: it has 100 MB.
 ///
 /// # Errors
 /// A system that does not show it.
 pub fn executable() -> Result<Sha256> {
-    Ok(Sha256::of(&std::fs::read("/proc/self/exe").context("reading the running program")?))
-}
-
-fn version() -> String {
-    format!("cspine-trainer {}", env!("CARGO_PKG_VERSION"))
+    static PROGRAM: OnceLock<Sha256> = OnceLock::new();
+    if let Some(sha256) = PROGRAM.get() {
+        return Ok(*sha256);
+    }
+    let sha256 = Sha256::of(&std::fs::read("/proc/self/exe").context("reading the running program")?);
+    Ok(*PROGRAM.get_or_init(|| sha256))
 }
 
 fn machine() -> String {

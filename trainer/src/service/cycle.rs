@@ -1,5 +1,4 @@
-//! A run, from its images to its verdict: gather, attempt, keep what came of it, and let a challenger that passed be tried
-//! as a shadow.
+//! A run, from its images to its verdict: gather, attempt, and hand what came of it over to its ending.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,20 +8,17 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use cspine_domain::{ObjectKey, Sha256};
 use cspine_nets::Checkpoint;
 use cspine_service::ObjectError;
-use cspine_store::{Move, Moved, NewModel, Run, RunEnd, RunState, Standing, StoreError};
-use serde_json::json;
+use cspine_store::{Run, Standing, StoreError};
 use tokio::sync::watch;
 
 use super::attempt::{Attempt, Attempted, Progress};
 use super::evidence::Kept;
 use super::gather::{Basis, Choice, choose, fetch};
 use super::keeper::Keeper;
-use super::report::Report;
 use super::settings::Settings;
-use super::{Service, evidence, report};
-use crate::models::{model_key, new_model, short};
+use super::{Service, ending, evidence, report};
+use crate::models::short;
 use crate::page::executable;
-use crate::promotion::Decision;
 use crate::tune::{Champion, NothingNew};
 
 /// Bytes of a run's list of images, at most: a million of them.
@@ -41,52 +37,13 @@ pub async fn run(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
         Err(error) if keeper.lost.is_cancelled() || service.stop.is_cancelled() || is_away(&error) => {
             Err(error).context("the run goes on later")
         }
-        Err(error) if error.is::<NothingNew>() => {
-            end_without(service, keeper, run, RunState::Withdrawn, &error.to_string()).await
-        }
-        Err(error) => give_up(service, keeper, run, &format!("{error:#}")).await,
+        Err(error) if error.is::<NothingNew>() => ending::withdraw(service, keeper, run, &error.to_string()).await,
+        Err(error) => ending::give_up(service, keeper, run, &format!("{error:#}")).await,
     }
-}
-
-/// Ends a run that cannot be done.
-///
-/// # Errors
-/// The database or the object store is away.
-pub async fn give_up(service: &Service, keeper: &Keeper, run: &Run, why: &str) -> Result<()> {
-    tracing::error!(run = run.id, why, "the run failed");
-    end_without(service, keeper, run, RunState::Failed, why).await
-}
-
-/// Ends a run that has no challenger.
-async fn end_without(service: &Service, keeper: &Keeper, run: &Run, state: RunState, why: &str) -> Result<()> {
-    service.store.run_log(run.id, why).await?;
-    let end = RunEnd {
-        state,
-        challenger: None,
-        verdict: None,
-        outcome: why.to_owned(),
-        report_key: None,
-        evidence: json!({ "champion": run.champion, "settings": run.settings, "state": state, "why": why }),
-    };
-    end_run(service, keeper, run, &end).await
-}
-
-/// Ends a run, and keeps its link of evidence.
-async fn end_run(service: &Service, keeper: &Keeper, run: &Run, end: &RunEnd) -> Result<()> {
-    let link = service.store.end_run(keeper.fence, run.id, end).await?.context("the lease is lost")?;
-    service.metrics.run_ended(end.state);
-    tracing::info!(run = run.id, state = end.state.as_str(), challenger = ?end.challenger, "the run ended");
-    // Its checkpoints are of no more use.
-    if let Err(error) = std::fs::remove_dir_all(folder(service, run))
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!(run = run.id, %error, "the run's checkpoints were not removed");
-    }
-    evidence::keep(&service.objects, &link).await
 }
 
 /// Where its checkpoints lie.
-fn folder(service: &Service, run: &Run) -> PathBuf {
+pub(super) fn folder(service: &Service, run: &Run) -> PathBuf {
     service.config.work_dir.join(format!("run-{}", run.id))
 }
 
@@ -122,7 +79,8 @@ async fn attempt(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
     let done = Arc::new(make(service, keeper, run, attempt).await?);
     still_held(service, keeper, run, "writing it down", 0.99).await?;
     let report = report::write(service, run, &settings, &done, unused, &folder).await?;
-    finish(service, keeper, run, &settings, &done, labels, report).await
+    let judged = ending::Judged { settings: &settings, attempted: &done, labels, report };
+    ending::finish(service, keeper, run, judged).await
 }
 
 /// Writes what the run is at.
@@ -217,80 +175,4 @@ async fn make(service: &Service, keeper: &Keeper, run: &Run, attempt: Attempt) -
         service.store.run_log(run.id, &line).await?;
     }
     made
-}
-
-/// Keeps model, report and evidence, and ends the run; what passed becomes the shadow.
-async fn finish(
-    service: &Service,
-    keeper: &Keeper,
-    run: &Run,
-    settings: &Settings,
-    done: &Attempted,
-    labels: serde_json::Value,
-    report: Report,
-) -> Result<()> {
-    let (challenger, card, verdict) = (done.tuned.sha256, &done.tuned.card, &done.verdict);
-    let key = model_key(challenger);
-    service.objects.put(&key, done.tuned.bytes.clone()).await?;
-    let by = format!("run {}", run.id);
-    let model: NewModel = new_model(&done.tuned.bytes, card, &by, None, Some(key.to_string()))?;
-    // A collapsed network is on record in the verdict only.
-    let collapsed = card.collapsed.is_some();
-    if !collapsed {
-        service.store.register_model(&model).await?;
-    }
-    let (state, outcome) = if verdict.decision == Decision::Rejected {
-        (RunState::Rejected, verdict.to_string())
-    } else if run.is_against(&service.store.serving().await?) {
-        (RunState::Shadowing, verdict.to_string())
-    } else {
-        (RunState::Withdrawn, format!("Another champion serves than it was measured against.\n{verdict}"))
-    };
-    let evidence = json!({
-        "champion": run.champion,
-        "challenger": challenger,
-        "labels": labels,
-        "data_digest": card.training.data_digest,
-        "left_out": done.left_out,
-        "settings": settings,
-        "version": format!("cspine-trainer {}", env!("CARGO_PKG_VERSION")),
-        "program": executable()?,
-        "temperature": card.temperature,
-        "operating_point": card.operating_point,
-        "scope_gate": card.gate,
-        "verdict": verdict,
-        "report": report,
-    });
-    for line in outcome.lines().filter(|line| !line.is_empty()) {
-        service.store.run_log(run.id, line).await?;
-    }
-    let end = RunEnd {
-        state,
-        challenger: (!collapsed).then_some(challenger),
-        verdict: Some(serde_json::to_value(verdict)?),
-        outcome,
-        report_key: Some(report.page),
-        evidence,
-    };
-    end_run(service, keeper, run, &end).await?;
-    if state == RunState::Shadowing { shadow(service, keeper, run, challenger).await } else { Ok(()) }
-}
-
-/// Workers are asked to score live images with the challenger too.
-pub(super) async fn shadow(service: &Service, keeper: &Keeper, run: &Run, challenger: Sha256) -> Result<()> {
-    let serving = service.store.serving().await?;
-    let wish = Move {
-        model: challenger,
-        epoch: serving.epoch,
-        by: "cspine-trainer",
-        why: &format!("run {} passed the gate", run.id),
-        fence: Some(keeper.fence),
-    };
-    match service.store.set_shadow(&wish, service.config.shadow_share).await? {
-        Moved::Done { .. } | Moved::Already => Ok(()),
-        // Somebody moved the registry between the two statements: the watch over shadows asks again.
-        Moved::LostRace { .. } => Ok(()),
-        Moved::LostLease => bail!("the lease is lost"),
-        refused => bail!("the challenger cannot be a shadow: {refused:?}"),
-    }
 }

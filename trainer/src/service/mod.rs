@@ -12,6 +12,7 @@ mod attempt;
 pub mod config;
 mod cycle;
 mod due;
+mod ending;
 pub mod evidence;
 mod gather;
 mod keeper;
@@ -37,6 +38,8 @@ pub use config::{Promote, RunArgs};
 use keeper::Keeper;
 use metrics::Metrics;
 use settings::Settings;
+
+use crate::page::executable;
 
 /// After a run that failed, no other begins for so long unless it is asked for: what failed it may take a person.
 const PAUSE_AFTER_FAILURE: time::Duration = time::Duration::hours(1);
@@ -65,6 +68,8 @@ struct Service {
 /// The configuration is wrong, or the threads cannot be started.
 pub async fn run(config: RunArgs, shutdown: impl Future<Output = ()>) -> Result<()> {
     std::fs::create_dir_all(&config.work_dir).context("--work-dir")?;
+    // Read here, before anything waits for this thread.
+    executable()?;
     let threads = config.threads();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("learn-{i}")).build()?;
     let service = Service {
@@ -155,7 +160,7 @@ async fn go_on(service: &Service, keeper: &Keeper, run: &Run) -> Result<()> {
     tracing::info!(run = run.id, take_overs = run.take_overs, "going on with a run");
     if run.take_overs > TAKE_OVERS_MAX {
         let why = format!("it was begun anew {TAKE_OVERS_MAX} times and came no further: {}", run.stage);
-        return cycle::give_up(service, keeper, run, &why).await;
+        return ending::give_up(service, keeper, run, &why).await;
     }
     cycle::run(service, keeper, run).await
 }

@@ -6,7 +6,7 @@ use cspine_store::{ModelState, Move, Moved, Run, RunState, Serving, ShadowTally}
 
 use super::config::Promote;
 use super::keeper::Keeper;
-use super::{Service, cycle};
+use super::{Service, ending};
 use crate::metrics::Proportion;
 use crate::promotion::{Decision, Verdict};
 
@@ -56,7 +56,7 @@ pub async fn watch(service: &Service, keeper: &Keeper) -> Result<()> {
         return Ok(());
     }
     if trial.serving.shadow.as_ref().is_none_or(|shadow| shadow.sha256 != trial.challenger) {
-        return cycle::shadow(service, keeper, &trial.run, trial.challenger).await;
+        return ending::shadow(service, keeper, &trial.run, trial.challenger).await;
     }
     let tally = service.store.shadow_tally(trial.challenger, trial.run.champion).await?;
     service.metrics.shadow(tally.images, share(tally.agree, tally.both_answered));
