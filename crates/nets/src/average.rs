@@ -16,8 +16,12 @@ pub struct Average {
 impl Average {
     /// Starts at `state`, having followed `updates` steps; a step moves it by `1 − decay`, by more in the beginning.
     pub fn new(state: &StateDict, updates: u64, decay: f32) -> Result<Self> {
-        let state = state.iter().map(|(k, v)| Ok((k.clone(), v.copy()?))).collect::<Result<_>>()?;
-        Ok(Self { state, updates, decay })
+        Ok(Self { state: copied(state)?, updates, decay })
+    }
+
+    /// Starts at `state`, which counts as weights that were followed long since: every step moves it by `1 − decay`.
+    pub fn steady(state: &StateDict, decay: f32) -> Result<Self> {
+        Self::new(state, u64::from(u32::MAX), decay)
     }
 
     /// Moves towards `state`.
@@ -35,6 +39,18 @@ impl Average {
     pub fn state(&self) -> &StateDict {
         &self.state
     }
+
+    /// The average as it is now, which follows nothing any more.
+    ///
+    /// # Errors
+    /// A tensor cannot be copied.
+    pub fn copy(&self) -> Result<StateDict> {
+        copied(&self.state)
+    }
+}
+
+fn copied(state: &StateDict) -> Result<StateDict> {
+    state.iter().map(|(name, tensor)| Ok((name.clone(), tensor.copy()?))).collect()
 }
 
 struct Towards(f32);
