@@ -1,6 +1,6 @@
 //! A running average of a network's weights: batch norm's statistics are noisy in small batches, their average is not.
 
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result};
+use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result};
 use rayon::prelude::*;
 
 use crate::layers::StateDict;
@@ -24,13 +24,17 @@ impl Average {
         Self::new(state, u64::from(u32::MAX), decay)
     }
 
-    /// Moves towards `state`.
+    /// Moves towards `state`. What is no f32, a count of batches, is no matter of averages and taken as it is.
     pub fn follow(&mut self, state: &StateDict) -> Result<()> {
         self.updates += 1;
         let step = (1.0 - self.decay).max(1.0 / (1.0 + self.updates as f32 / 10.0));
-        for (name, average) in &self.state {
+        for (name, average) in &mut self.state {
             let Some(new) = state.get(name) else { candle_core::bail!("{name} is missing") };
-            average.inplace_op2(new, &Towards(step))?;
+            if average.dtype() == DType::F32 {
+                average.inplace_op2(new, &Towards(step))?;
+            } else {
+                *average = new.copy()?;
+            }
         }
         Ok(())
     }
@@ -73,5 +77,31 @@ impl InplaceOp2 for Towards {
             }
         });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::*;
+
+    fn state(weight: f32, batches: i64) -> StateDict {
+        let [weight, batches] =
+            [Tensor::new(&[weight], &Device::Cpu).unwrap(), Tensor::new(batches, &Device::Cpu).unwrap()];
+        StateDict::from([("weight".into(), weight), ("batches".into(), batches)])
+    }
+
+    #[test]
+    fn a_steady_average_moves_by_its_share_each_step_and_takes_counts_as_they_are() {
+        let mut average = Average::steady(&state(0.0, 1), 0.75).unwrap();
+        average.follow(&state(4.0, 2)).unwrap();
+        let kept = average.copy().unwrap();
+        average.follow(&state(4.0, 3)).unwrap();
+        let read = |state: &StateDict| {
+            let weight = state["weight"].to_vec1::<f32>().unwrap()[0];
+            (weight, state["batches"].to_scalar::<i64>().unwrap())
+        };
+        assert_eq!([read(&kept), read(average.state())], [(1.0, 2), (1.75, 3)]);
     }
 }
