@@ -64,15 +64,20 @@ pub struct Validated {
 impl Session {
     /// Starts from some weights.
     pub fn start(state: &StateDict, recipe: &Recipe) -> Result<Self> {
-        Self::from_parts(state, state, recipe)
+        Self::from_parts(state, None, recipe)
     }
 
-    fn from_parts(state: &StateDict, average: &StateDict, recipe: &Recipe) -> Result<Self> {
+    fn from_parts(state: &StateDict, average: Option<&StateDict>, recipe: &Recipe) -> Result<Self> {
         let learner = Learner::new(recipe.architecture, state)?;
         let mut parameters = learner.parameters();
         parameters.retain(|(name, _)| !(recipe.norms_frozen && name.contains(".bn.")));
         let sgd = Sgd::new(parameters, recipe.momentum, recipe.weight_decay)?;
-        let average = recipe.average.map(|decay| Average::steady(average, decay)).transpose()?;
+        let average = match (recipe.average, average) {
+            (None, _) => None,
+            (Some(decay), Some(average)) => Some(Average::steady(average, decay)?),
+            // Not `state` itself: beside the weights it may hold a gate.
+            (Some(decay), None) => Some(Average::steady(&learner.state()?, decay)?),
+        };
         Ok(Self { architecture: recipe.architecture, learner, sgd, average, epoch: 0, best: None })
     }
 
@@ -82,7 +87,7 @@ impl Session {
         if snapshot.number("recipe")? != recipe.fingerprint() {
             bail!("{} is of another recipe or other data; use another --out, or remove it", file.display());
         }
-        let mut session = Self::from_parts(&snapshot.part("state"), &snapshot.part("average"), recipe)?;
+        let mut session = Self::from_parts(&snapshot.part("state"), Some(&snapshot.part("average")), recipe)?;
         session.sgd.restore(&snapshot.part("velocity"))?;
         session.epoch = snapshot.number("epoch")? as usize;
         let best = snapshot.part("best");
