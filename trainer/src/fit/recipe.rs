@@ -93,8 +93,6 @@ pub struct Recipe {
     pub(crate) augmentation: Option<Augmentation>,
     /// Whether batch norms stay as they are: their statistics and what they learnt.
     pub(crate) norms_frozen: bool,
-    /// What is kept of the weights' running average at each step, if it is the average that is validated and kept.
-    pub(crate) average: Option<f32>,
     identity: Sha256,
 }
 
@@ -135,7 +133,6 @@ impl Recipe {
             seed: 1,
             augmentation: Some(Augmentation::DEFAULT),
             norms_frozen: false,
-            average: None,
             identity: Sha256([0; 32]),
         }
     }

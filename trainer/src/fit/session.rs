@@ -5,7 +5,6 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use candle_core::{D, DType, Device, Tensor};
 use cspine_domain::{Class, Sha256};
-use cspine_nets::average::Average;
 use cspine_nets::layers::{Mode, StateDict};
 use cspine_nets::optimiser::Sgd;
 use cspine_nets::{Architecture, Checkpoint, Classifier, Learner, ModelCard};
@@ -25,8 +24,6 @@ pub struct Session {
     architecture: Architecture,
     learner: Learner,
     sgd: Sgd,
-    /// Follows the weights, if the recipe says so.
-    average: Option<Average>,
     /// Epochs done.
     pub epoch: usize,
     /// The weights of the lowest validation loss, and that loss.
@@ -64,21 +61,11 @@ pub struct Validated {
 impl Session {
     /// Starts from some weights.
     pub fn start(state: &StateDict, recipe: &Recipe) -> Result<Self> {
-        Self::from_parts(state, None, recipe)
-    }
-
-    fn from_parts(state: &StateDict, average: Option<&StateDict>, recipe: &Recipe) -> Result<Self> {
         let learner = Learner::new(recipe.architecture, state)?;
         let mut parameters = learner.parameters();
         parameters.retain(|(name, _)| !(recipe.norms_frozen && name.contains(".bn.")));
         let sgd = Sgd::new(parameters, recipe.momentum, recipe.weight_decay)?;
-        let average = match (recipe.average, average) {
-            (None, _) => None,
-            (Some(decay), Some(average)) => Some(Average::steady(average, decay)?),
-            // Not `state` itself: beside the weights it may hold a gate.
-            (Some(decay), None) => Some(Average::steady(&learner.state()?, decay)?),
-        };
-        Ok(Self { architecture: recipe.architecture, learner, sgd, average, epoch: 0, best: None })
+        Ok(Self { architecture: recipe.architecture, learner, sgd, epoch: 0, best: None })
     }
 
     /// Goes on from a checkpoint.
@@ -87,7 +74,7 @@ impl Session {
         if snapshot.number("recipe")? != recipe.fingerprint() {
             bail!("{} is of another recipe or other data; use another --out, or remove it", file.display());
         }
-        let mut session = Self::from_parts(&snapshot.part("state"), Some(&snapshot.part("average")), recipe)?;
+        let mut session = Self::start(&snapshot.part("state"), recipe)?;
         session.sgd.restore(&snapshot.part("velocity"))?;
         session.epoch = snapshot.number("epoch")? as usize;
         let best = snapshot.part("best");
@@ -100,9 +87,6 @@ impl Session {
         let mut snapshot = Snapshot::default();
         snapshot.put("state", &self.learner.state()?);
         snapshot.put("velocity", &self.sgd.state());
-        if let Some(average) = &self.average {
-            snapshot.put("average", average.state());
-        }
         if let Some((best, loss)) = &self.best {
             snapshot.put("best", best);
             snapshot.put_number("best_loss", *loss)?;
@@ -175,19 +159,13 @@ impl Session {
         let logits = self.learner.answer(&maps, mode, |x| drop_out(x, recipe.dropout, rng))?;
         let loss = candle_nn::loss::cross_entropy(&logits, &labels)?;
         self.sgd.step(&self.learner.backward(&loss)?, rate)?;
-        if let Some(average) = &mut self.average {
-            average.follow(&self.learner.state()?)?;
-        }
         let right = logits.argmax(D::Minus1)?.eq(&labels)?.to_dtype(DType::F32)?.sum_all()?.to_scalar::<f32>()?;
         Ok([f64::from(loss.to_scalar::<f32>()?), f64::from(right)])
     }
 
-    /// Holds the weights, or their average, against the validation set, and keeps them if they are the best so far.
+    /// Holds the weights as they are against the validation set, and keeps them if they are the best so far.
     pub fn validate(&mut self, images: &Images, validation: &[usize]) -> Result<Validated> {
-        let state = match &self.average {
-            Some(average) => average.copy()?,
-            None => self.learner.state()?,
-        };
+        let state = self.learner.state()?;
         let scored = score(self.architecture, &state, images, validation)?;
         let loss = nll(&scored, 1.0);
         if self.best.as_ref().is_none_or(|(_, best)| loss < *best) {

@@ -105,12 +105,7 @@ pub(crate) fn tune(
     };
     let shown: Vec<usize> = [new.as_slice(), &known].concat();
     let data_digest = lessons.images.digest(&shown);
-    let recipe = recipe(champion, args, new.len()).bound(&format!(
-        "{} {data_digest} {} {}",
-        champion.sha256,
-        lessons.images.digest(&validation),
-        args.patience
-    ));
+    let recipe = recipe(champion, args, data_digest, lessons.images.digest(&validation));
     let course = Course { training: &training, validation: &validation, patience: Some(args.patience.into()) };
     let (session, history) = run(&champion.checkpoint.state, &lessons.images, &course, &recipe, out, tell)?;
 
@@ -130,15 +125,12 @@ pub(crate) fn tune(
     Ok(Tuned { sha256: Sha256::of(&bytes), bytes, card: checkpoint.card, history })
 }
 
-/// What is validated and kept is the weights' average, which begins as the champion and looks back over some epoch's steps:
-/// what single batches did cancels out (Izmailov et al. 2018, arXiv:1803.05407), and less is forgotten.
-fn recipe(champion: &Champion, args: &TuneArgs, new: usize) -> Recipe {
-    let mut recipe = Recipe::unbound(champion.checkpoint.card.architecture);
+fn recipe(champion: &Champion, args: &TuneArgs, data: Sha256, validation: Sha256) -> Recipe {
+    let architecture = champion.checkpoint.card.architecture;
+    let mut recipe = Recipe::unbound(architecture);
     (recipe.epochs, recipe.batch, recipe.seed) = (args.epochs.into(), args.batch.into(), args.seed);
     (recipe.rate, recipe.rate_epochs, recipe.norms_frozen) = (args.rate, args.rate_epochs.into(), true);
-    let steps = (2 * new).div_ceil(recipe.batch);
-    recipe.average = Some(1.0 - 1.0 / (1 + steps) as f32);
-    recipe
+    recipe.bound(&format!("{} {data} {validation} {}", champion.sha256, args.patience))
 }
 
 /// A card of the champion's kind for weights that nothing was found of yet.
