@@ -34,8 +34,6 @@ const TIMED: Films<'static> = Films { name: "timed", seed: "51", preset: "shift-
 
 /// It steps back behind the worker, which has one of them.
 const BOTH_CORES: [&str; 2] = ["--threads", "2"];
-/// Up to five of 600 films lost and none gained are chance (McNemar's exact p 0.06).
-const CHANCE: f64 = 5.5 / 600.0;
 const PATIENCE: Duration = Duration::from_secs(2400);
 
 #[tokio::test]
@@ -75,12 +73,7 @@ async fn in_full_four_hundred_labels_teach_shift_b_and_nothing_is_forgotten() {
     let frozen = [&model(), &stored(&circle, &challenger)]
         .map(|model| Flags::of(&circle, model, &site.folder.path().join("evaluation")));
     println!("the frozen set, before: {}; after: {}", frozen[0], frozen[1]);
-    for (name, [before, after]) in [
-        ("sensitivity", frozen.each_ref().map(|flags| flags.sensitivity)),
-        ("specificity", frozen.each_ref().map(|flags| flags.specificity)),
-    ] {
-        assert!(after >= before - CHANCE, "the frozen set's {name} falls by more than chance");
-    }
+    assert!(frozen[1].sensitivity >= frozen[0].sensitivity, "the frozen set does not fall");
 
     let live = circle.arrive(&LIVE);
     assert!(circle.answered(&live).await.iter().all(|model| model == champion), "a shadow answers nothing");
