@@ -60,7 +60,7 @@ pub fn render(report: &Report, pictures: &Pictures, provenance: &Provenance) -> 
 fn pointing(page: &mut Page, pointing: &Pointing) {
     page.heading("Does it point at the injury?");
     page.paragraph(&format!(
-        "The map of the true class hits when its largest value lies on the injury's mask or at most {} pixels of the input \
+        "The map of the true class hits when its largest value lies on the injury's mask or at most {:.1} pixels of the input \
          beside it (about 3 mm in the patient at 224 pixels). A point anywhere would hit {:.1} %; a flat map has {:.1} % of \
          its energy inside. A method beats the baselines when it is better than the best of them on more images than it \
          is worse, by McNemar's test of the hits and the sign test of the energy, p below 0.05.",

@@ -101,7 +101,7 @@ impl Report {
         if let Some(pointing) = &self.pointing {
             writeln!(
                 text,
-                "\nPointing game, {} injuries; a hit lies at most {} px beside the mask; a flat map: {:.1} %, energy {:.1} %",
+                "\nPointing game, {} injuries; a hit lies at most {:.1} px beside the mask; a flat map: {:.1} %, energy {:.1} %",
                 pointing.images,
                 pointing.tolerance_px,
                 100.0 * pointing.area_grown,
