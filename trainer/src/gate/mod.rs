@@ -4,11 +4,11 @@
 //! with, and films to report on, in scope and out of it.
 
 pub mod films;
-mod kept_out;
 mod measure;
 pub mod outside;
 mod page;
 mod report;
+mod spoilt;
 
 use std::path::{Path, PathBuf};
 
@@ -24,9 +24,10 @@ use crate::snapshot::write_atomically;
 use films::Films;
 use measure::{Looks, mean_area};
 
-pub use kept_out::kept_out;
-pub(crate) use measure::{as_is_and_augmented, quantile};
+pub(crate) use measure::{as_is_and_augmented, quantile, tolerance};
 pub use report::{Rate, Report, Single};
+pub use spoilt::kept_out;
+pub(crate) use spoilt::scores_of_spoilt;
 
 /// Share of films in scope over the inner threshold, unless told otherwise.
 pub(crate) const INNER_SHARE: f64 = 0.05;

@@ -5,6 +5,7 @@
 //! Only the AUC, which needs a score, leaves it out.
 
 mod auc;
+mod binomial;
 mod calibration;
 mod collapse;
 mod confusion;
@@ -20,6 +21,7 @@ mod wilson;
 use cspine_domain::Class;
 
 pub use auc::{area, auc};
+pub use binomial::at_least;
 pub use calibration::{Bin, Calibration, calibration};
 pub use collapse::{Collapse, collapse};
 pub use confusion::{Binary, Confusion, OneVsRest};

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Resampling, lower_bound};
-use super::trials::{at_least, by_patient, chance_of_the_fall};
+use super::trials::{by_patient, chance_of_the_fall};
 use super::{Examined, Margins};
-use crate::metrics::{Answer, Collapse, Confusion, Labelled, Proportion, calibration, collapse};
+use crate::metrics::{Answer, Collapse, Confusion, Labelled, Proportion, at_least, calibration, collapse};
 
 /// What a check measures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::metrics::at_least;
+
 /// The sums over each patient's images; an image of unknown patient stands for itself. Each image is whose it is, and its
 /// values.
 pub fn by_patient<'a, const N: usize>(images: impl IntoIterator<Item = (Option<&'a str>, [f64; N])>) -> Vec<[f64; N]> {
@@ -40,27 +42,9 @@ pub fn telling_from(margin: f64, confidence: f64) -> usize {
     ((needed - 1) as f64 / margin.max(1e-6) - 1e-6).ceil() as usize
 }
 
-/// The probability of at least so many successes in `of` trials that succeed with a `chance`.
-pub fn at_least(successes: usize, of: usize, chance: f64) -> f64 {
-    if successes == 0 || chance >= 1.0 {
-        return 1.0;
-    }
-    if chance <= 0.0 {
-        return 0.0;
-    }
-    let ways: f64 = (1..=successes).map(|i| ((of - successes + i) as f64 / i as f64).ln()).sum();
-    let mut here = (ways + successes as f64 * chance.ln() + (of - successes) as f64 * (1.0 - chance).ln()).exp();
-    let mut sum = 0.0;
-    for k in successes..=of {
-        sum += here;
-        here *= (of - k) as f64 / (k + 1) as f64 * chance / (1.0 - chance);
-    }
-    f64::min(sum, 1.0)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{at_least, by_patient, chance_of_the_fall, telling_from};
+    use super::{by_patient, chance_of_the_fall, telling_from};
     use crate::metrics::McNemar;
 
     #[test]
@@ -83,15 +67,6 @@ mod tests {
     fn ten_images_lost_of_one_patient_are_one_loss() {
         let images = (0..10).map(|_| (Some("a"), [-1.0])).chain([(None, [-1.0])]);
         assert_eq!(chance_of_the_fall(by_patient(images).into_iter().map(|[gain]| gain)), 0.25);
-    }
-
-    #[test]
-    fn binomial_tails_are_those_of_the_tables() {
-        assert!((at_least(1000, 2000, 0.5) - 0.5).abs() < 0.01);
-        assert!((at_least(5, 5, 0.5) - 1.0 / 32.0).abs() < 1e-15);
-        // 1 - 0.85³, and 0.15³.
-        assert!((at_least(1, 3, 0.15) - 0.385_875).abs() < 1e-12 && (at_least(3, 3, 0.15) - 0.003_375).abs() < 1e-12);
-        assert_eq!([at_least(0, 5, 0.0), at_least(1, 5, 0.0), at_least(5, 5, 1.0)], [1.0, 0.0, 1.0]);
     }
 
     #[test]

@@ -8,7 +8,10 @@ use rand::rngs::StdRng;
 use rayon::prelude::*;
 
 use crate::fit::Images;
-use crate::gate::{INNER_SHARE, OUTER_SHARE, as_is_and_augmented, quantile};
+use crate::gate::{INNER_SHARE, OUTER_SHARE, as_is_and_augmented, quantile, scores_of_spoilt, tolerance};
+
+/// Films that are spoilt, each in every way, to see where the outer threshold would let them in.
+const SPOILT_FILMS: usize = 8;
 
 /// Fitted to some images, its thresholds found on others, each as it is and augmented once.
 pub fn gate(model: &Classifier, images: &Images, fit: &[usize], thresholds: &[usize], seed: u64) -> Result<Gate> {
@@ -18,8 +21,19 @@ pub fn gate(model: &Classifier, images: &Images, fit: &[usize], thresholds: &[us
     let components = GateCard::components_of(model.card().architecture).min(features.len() / 8);
     let score = Score::Mahalanobis(Mahalanobis::fit(&features, components)?);
     let held_out = observe(model, images, thresholds, seed ^ 0x5C0)?;
-    let thresholds = [INNER_SHARE, OUTER_SHARE].map(|share| quantile(&score, &held_out, share));
-    Ok(Gate::new(score, thresholds, &format!("{} images of the fine-tuning, each also augmented", fit.len())))
+    let step = thresholds.len().div_ceil(SPOILT_FILMS).max(1);
+    let films: Vec<Vec<f32>> = thresholds.iter().step_by(step).map(|&i| images.grey(i)).collect();
+    let outer = outer(&score, &held_out, &scores_of_spoilt(model, &score, &films, seed)?);
+    let inner = quantile(&score, &held_out, INNER_SHARE).min(outer);
+    Ok(Gate::new(score, [inner, outer], &format!("{} images of the fine-tuning, each also augmented", fit.len())))
+}
+
+/// The images of a fine-tuning are few, and a threshold that is too low by their chance leaves films without an answer, an
+/// injury among them without its flag. So it is where surely no more than the share is beyond; but an image may be of the
+/// set by mistake, and carry it far: where it would let in a spoilt film, it is where the share of these images is beyond.
+fn outer(score: &Score, held_out: &[Observation], spoilt: &[f32]) -> f32 {
+    let known = spoilt.iter().copied().fold(f32::INFINITY, f32::min).next_down();
+    tolerance(score, held_out, OUTER_SHARE).min(known).max(quantile(score, held_out, OUTER_SHARE))
 }
 
 fn observe(model: &Classifier, images: &Images, chosen: &[usize], seed: u64) -> Result<Vec<Observation>> {
@@ -28,4 +42,42 @@ fn observe(model: &Classifier, images: &Images, chosen: &[usize], seed: u64) -> 
         .with_max_len(1)
         .map(|&i| as_is_and_augmented(model, &images.grey(i), &mut StdRng::seed_from_u64(seed << 24 ^ i as u64)));
     Ok(observed.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use cspine_nets::gate::{Observation, Score};
+
+    use super::outer;
+
+    /// A film whose energy is that.
+    fn film(energy: f32) -> Observation {
+        Observation { logits: [-energy, -1000.0, -1000.0], features: Vec::new() }
+    }
+
+    fn films(scores: impl IntoIterator<Item = f32>) -> Vec<Observation> {
+        scores.into_iter().map(film).collect()
+    }
+
+    #[test]
+    fn no_film_that_the_threshold_is_found_on_is_beyond_it_while_they_are_few() {
+        let few = films((0..400).map(|i| i as f32 / 100.0));
+        assert!((outer(&Score::Energy, &few, &[9.0]) - 3.99).abs() < 1e-4, "the highest");
+        let many = films((0..4000).map(|i| i as f32 / 1000.0));
+        let beyond = many.iter().filter(|film| Score::Energy.of(film) > outer(&Score::Energy, &many, &[9.0])).count();
+        assert!((1..20).contains(&beyond), "of 4000 twenty are the share, and surely no more are beyond: {beyond}");
+    }
+
+    #[test]
+    fn a_film_that_is_in_the_set_by_mistake_does_not_open_the_gate_to_spoilt_ones() {
+        let with_a_hand = films((0..400).map(|i| i as f32 / 100.0).chain([20.0]));
+        let threshold = outer(&Score::Energy, &with_a_hand, &[9.0, 6.0, 12.0]);
+        assert!((3.99..6.0).contains(&threshold), "{threshold}");
+    }
+
+    #[test]
+    fn a_network_that_scores_spoilt_films_like_those_in_scope_still_answers_what_it_was_made_for() {
+        let few = films((0..400).map(|i| i as f32 / 100.0));
+        assert!((outer(&Score::Energy, &few, &[1.0]) - 3.975).abs() < 1e-4, "two of four hundred are beyond");
+    }
 }
