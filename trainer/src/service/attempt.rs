@@ -107,6 +107,10 @@ impl Attempt {
             }
         };
         let tuned = tune(&self.champion, &lessons, &self.tune, &self.folder, listen)?;
+        log(format!(
+            "{:.0} % of the way from the champion's weights to the best epoch's validates best",
+            100.0 * tuned.share
+        ));
 
         let models =
             [Classifier::new(&self.champion.checkpoint, self.champion.sha256)?, Classifier::load(&tuned.bytes)?];

@@ -3,6 +3,7 @@
 //! A function of its images: it knows no database. The same images and arguments give the same weights, also when it was
 //! stopped in the middle and goes on from its checkpoint.
 
+mod interpolation;
 mod lessons;
 mod replay;
 mod scope;
@@ -11,6 +12,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use cspine_domain::Sha256;
+use cspine_nets::layers::StateDict;
 use cspine_nets::{Checkpoint, Classifier, ModelCard, Rule};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,7 @@ use crate::fit::epochs::{Course, Listener, run};
 use crate::fit::session::{confusion, score};
 use crate::fit::{Epoch, OperatingArgs, Recipe};
 use crate::metrics::collapse;
+use interpolation::Between;
 
 pub use lessons::{LeftOut, Lesson, Lessons, Role};
 pub use replay::stratified;
@@ -69,6 +72,8 @@ pub struct Tuned {
     pub card: ModelCard,
     /// Every epoch.
     pub history: Vec<Epoch>,
+    /// How far from the champion's weights to those of the best epoch its own lie.
+    pub share: f64,
 }
 
 /// No image is there to be learnt from that the champion does not know: nobody's fault, and nothing comes of it.
@@ -109,12 +114,14 @@ pub(crate) fn tune(
     let course = Course { training: &training, validation: &validation, patience: Some(args.patience.into()) };
     let (session, history) = run(&champion.checkpoint.state, &lessons.images, &course, &recipe, out, tell)?;
 
-    let (best, loss) = session.best.context("no epoch was validated")?;
-    let mut card = card(champion, lessons, data_digest);
+    let (tuned, _) = session.best.context("no epoch was validated")?;
+    let scored = |state: &StateDict| score(recipe.architecture, state, &lessons.images, &validation);
+    let Between { state, loss, share } =
+        Between::best(&champion.checkpoint.state, &tuned, |state| Ok(nll(&scored(state)?, 1.0)))?;
+    let mut card = card(champion, lessons, data_digest, share);
     card.evaluation.insert("validation_loss".into(), loss);
-    let scored = score(card.architecture, &best, &lessons.images, &validation)?;
-    calibrate(&mut card, &scored, champion)?;
-    let mut checkpoint = Checkpoint { card, state: best };
+    calibrate(&mut card, &scored(&state)?, champion)?;
+    let mut checkpoint = Checkpoint { card, state };
     if champion.checkpoint.card.gate.is_some() {
         let model = Classifier::new(&checkpoint.as_stored()?, Sha256([0; 32]))?;
         let thresholds = [lessons.of(Role::NewValidation), known_validation].concat();
@@ -122,7 +129,7 @@ pub(crate) fn tune(
     }
     let checkpoint = checkpoint.with_golden()?;
     let bytes = checkpoint.write()?;
-    Ok(Tuned { sha256: Sha256::of(&bytes), bytes, card: checkpoint.card, history })
+    Ok(Tuned { sha256: Sha256::of(&bytes), bytes, card: checkpoint.card, history, share })
 }
 
 fn recipe(champion: &Champion, args: &TuneArgs, data: Sha256, validation: Sha256) -> Recipe {
@@ -134,13 +141,15 @@ fn recipe(champion: &Champion, args: &TuneArgs, data: Sha256, validation: Sha256
 }
 
 /// A card of the champion's kind for weights that nothing was found of yet.
-fn card(champion: &Champion, lessons: &Lessons, data_digest: Sha256) -> ModelCard {
+fn card(champion: &Champion, lessons: &Lessons, data_digest: Sha256, share: f64) -> ModelCard {
     let old = &champion.checkpoint.card;
     let count = |role| lessons.of(role).len();
     let data = format!(
-        "fine-tuned on {} newly labelled images beside {} known ones; before that: {}",
+        "fine-tuned on {} newly labelled images beside {} known ones, {:.0} % of the way from the champion's weights; before \
+         that: {}",
         count(Role::New),
         count(Role::Replay),
+        100.0 * share,
         origin(&old.training.data)
     );
     let mut card = ModelCard::uncalibrated(old.architecture, old.preprocessing.clone(), &data);
