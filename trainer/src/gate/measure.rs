@@ -145,8 +145,7 @@ pub fn mean_area(score: &Score, inside: &[Observation], outside: &[Vec<Look>]) -
 
 /// The score that a share of films in scope is over: in the middle between two of them, and at least one is over it.
 pub(crate) fn quantile(score: &Score, inside: &[Observation], share: f64) -> f32 {
-    let mut scores: Vec<f32> = inside.iter().map(|observation| score.of(observation)).collect();
-    scores.sort_by(|a, b| b.total_cmp(a));
+    let scores = falling(score, inside);
     let over = ((share * scores.len() as f64).round() as usize).clamp(1, scores.len() - 1);
     (scores[over - 1] + scores[over]) / 2.0
 }
@@ -154,11 +153,17 @@ pub(crate) fn quantile(score: &Score, inside: &[Observation], share: f64) -> f32
 /// The lowest score that, by these films in scope, surely no more than a share of all is over: with 95 % confidence, whatever
 /// the scores' distribution (Wilks 1941, Ann Math Stat 12:91). Of films too few for that the highest score.
 pub(crate) fn tolerance(score: &Score, inside: &[Observation], share: f64) -> f32 {
-    let mut scores: Vec<f32> = inside.iter().map(|observation| score.of(observation)).collect();
-    scores.sort_by(|a, b| b.total_cmp(a));
+    let scores = falling(score, inside);
     // The share over the k-th highest is surely so small if so few films of n hardly ever are among so rare ones.
     let k = (1..=scores.len()).take_while(|k| at_least(*k, scores.len(), share) >= 0.95).last();
     scores[k.unwrap_or(1) - 1]
+}
+
+/// The scores of films, the highest first.
+fn falling(score: &Score, films: &[Observation]) -> Vec<f32> {
+    let mut scores: Vec<f32> = films.iter().map(|observation| score.of(observation)).collect();
+    scores.sort_by(|a, b| b.total_cmp(a));
+    scores
 }
 
 #[cfg(test)]

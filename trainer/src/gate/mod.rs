@@ -27,7 +27,7 @@ use measure::{Looks, mean_area};
 pub(crate) use measure::{as_is_and_augmented, quantile, tolerance};
 pub use report::{Rate, Report, Single};
 pub use spoilt::kept_out;
-pub(crate) use spoilt::scores_of_spoilt;
+pub(crate) use spoilt::{films_to_spoil, scores_of_spoilt};
 
 /// Share of films in scope over the inner threshold, unless told otherwise.
 pub(crate) const INNER_SHARE: f64 = 0.05;

@@ -8,10 +8,18 @@ use rand::rngs::StdRng;
 use rayon::prelude::*;
 
 use super::outside::Outside;
+use crate::fit::Images;
 use crate::metrics::Proportion;
 
 /// Pixels a side of a film that is spoilt, at least: a window of a smaller one might be too small to be assessed.
 const SIDE_MIN: usize = 448;
+/// Films of a set that are spoilt: each gives one of every sort.
+const FILMS: usize = 8;
+
+/// Films to spoil, from all over a set.
+pub(crate) fn films_to_spoil(images: &Images, set: &[usize]) -> Vec<Vec<f32>> {
+    set.iter().step_by(set.len().div_ceil(FILMS).max(1)).map(|&i| images.grey(i)).collect()
+}
 
 /// Spoils films in scope in every way there is, and looks at them as a worker does: how many of each sort get no answer,
 /// by [`Outside::ALL`]. A model without a gate answers all.

@@ -14,9 +14,7 @@ use crate::metrics::{Answer, Proportion};
 use crate::promotion::{Answers, Examined, Margins, Verdict, judge};
 use crate::tune::{Champion, LeftOut, Lesson, Lessons, Role, TuneArgs, Tuned, tune};
 
-/// Frozen films that are spoilt, each in every way, to try the scope gates by.
-const SPOILT_FILMS: usize = 8;
-/// Of how.
+/// Of how frozen films are spoilt, each in every way, to try the scope gates by.
 const SPOILING_SEED: u64 = 1;
 
 /// What an attempt is made of.
@@ -154,9 +152,7 @@ fn kept_out(models: &[Classifier; 2], lessons: &Lessons) -> Result<Option<[Propo
     if models[0].card().gate.is_none() {
         return Ok(None);
     }
-    let frozen = lessons.of(Role::Frozen);
-    let films: Vec<Vec<f32>> =
-        (frozen.iter().step_by(frozen.len().div_ceil(SPOILT_FILMS).max(1))).map(|&i| lessons.images.grey(i)).collect();
+    let films = gate::films_to_spoil(&lessons.images, &lessons.of(Role::Frozen));
     let of = |model: &Classifier| {
         let sorts = gate::kept_out(model, &films, SPOILING_SEED)?;
         let sum = |of: fn(&Proportion) -> usize| sorts.iter().map(|(_, kept_out)| of(kept_out)).sum();

@@ -12,7 +12,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use cspine_domain::Sha256;
-use cspine_nets::layers::StateDict;
 use cspine_nets::{Checkpoint, Classifier, ModelCard, Rule};
 use serde::{Deserialize, Serialize};
 
@@ -115,12 +114,12 @@ pub(crate) fn tune(
     let (session, history) = run(&champion.checkpoint.state, &lessons.images, &course, &recipe, out, tell)?;
 
     let (tuned, _) = session.best.context("no epoch was validated")?;
-    let scored = |state: &StateDict| score(recipe.architecture, state, &lessons.images, &validation);
-    let Between { state, loss, share } =
-        Between::best(&champion.checkpoint.state, &tuned, |state| Ok(nll(&scored(state)?, 1.0)))?;
+    let Between { state, scored, loss, share } = Between::best(&champion.checkpoint.state, &tuned, |state| {
+        score(recipe.architecture, state, &lessons.images, &validation)
+    })?;
     let mut card = card(champion, lessons, data_digest, share);
     card.evaluation.insert("validation_loss".into(), loss);
-    calibrate(&mut card, &scored(&state)?, champion)?;
+    calibrate(&mut card, &scored, champion)?;
     let mut checkpoint = Checkpoint { card, state };
     if champion.checkpoint.card.gate.is_some() {
         let model = Classifier::new(&checkpoint.as_stored()?, Sha256([0; 32]))?;

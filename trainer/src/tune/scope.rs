@@ -8,10 +8,9 @@ use rand::rngs::StdRng;
 use rayon::prelude::*;
 
 use crate::fit::Images;
-use crate::gate::{INNER_SHARE, OUTER_SHARE, as_is_and_augmented, quantile, scores_of_spoilt, tolerance};
-
-/// Films that are spoilt, each in every way, to see where the outer threshold would let them in.
-const SPOILT_FILMS: usize = 8;
+use crate::gate::{
+    INNER_SHARE, OUTER_SHARE, as_is_and_augmented, films_to_spoil, quantile, scores_of_spoilt, tolerance,
+};
 
 /// Fitted to some images, its thresholds found on others, each as it is and augmented once.
 pub fn gate(model: &Classifier, images: &Images, fit: &[usize], thresholds: &[usize], seed: u64) -> Result<Gate> {
@@ -21,9 +20,8 @@ pub fn gate(model: &Classifier, images: &Images, fit: &[usize], thresholds: &[us
     let components = GateCard::components_of(model.card().architecture).min(features.len() / 8);
     let score = Score::Mahalanobis(Mahalanobis::fit(&features, components)?);
     let held_out = observe(model, images, thresholds, seed ^ 0x5C0)?;
-    let step = thresholds.len().div_ceil(SPOILT_FILMS).max(1);
-    let films: Vec<Vec<f32>> = thresholds.iter().step_by(step).map(|&i| images.grey(i)).collect();
-    let outer = outer(&score, &held_out, &scores_of_spoilt(model, &score, &films, seed)?);
+    let spoilt = scores_of_spoilt(model, &score, &films_to_spoil(images, thresholds), seed)?;
+    let outer = outer(&score, &held_out, &spoilt);
     let inner = quantile(&score, &held_out, INNER_SHARE);
     Ok(Gate::new(score, [inner, outer], &format!("{} images of the fine-tuning, each also augmented", fit.len())))
 }
