@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::films::Films;
 use super::outside::Outside;
 use crate::augment::Augmentation;
-use crate::metrics::{area, at_least};
+use crate::metrics::area;
 use crate::progress::bar;
 
 /// A film as the worker has it looked at: one that the gate knows nothing of is looked at once more.
@@ -145,32 +145,17 @@ pub fn mean_area(score: &Score, inside: &[Observation], outside: &[Vec<Look>]) -
 
 /// The score that a share of films in scope is over: in the middle between two of them, and at least one is over it.
 pub(crate) fn quantile(score: &Score, inside: &[Observation], share: f64) -> f32 {
-    let scores = falling(score, inside);
+    let mut scores: Vec<f32> = inside.iter().map(|observation| score.of(observation)).collect();
+    scores.sort_by(|a, b| b.total_cmp(a));
     let over = ((share * scores.len() as f64).round() as usize).clamp(1, scores.len() - 1);
     (scores[over - 1] + scores[over]) / 2.0
-}
-
-/// The lowest score that, by these films in scope, surely no more than a share of all is over: with 95 % confidence, whatever
-/// the scores' distribution (Wilks 1941, Ann Math Stat 12:91). Of films too few for that the highest score.
-pub(crate) fn tolerance(score: &Score, inside: &[Observation], share: f64) -> f32 {
-    let scores = falling(score, inside);
-    // The share over the k-th highest is surely so small if so few films of n hardly ever are among so rare ones.
-    let k = (1..=scores.len()).take_while(|k| at_least(*k, scores.len(), share) >= 0.95).last();
-    scores[k.unwrap_or(1) - 1]
-}
-
-/// The scores of films, the highest first.
-fn falling(score: &Score, films: &[Observation]) -> Vec<f32> {
-    let mut scores: Vec<f32> = films.iter().map(|observation| score.of(observation)).collect();
-    scores.sort_by(|a, b| b.total_cmp(a));
-    scores
 }
 
 #[cfg(test)]
 mod tests {
     use cspine_nets::gate::{Observation, Score};
 
-    use super::{Look, mean_area, quantile, tolerance};
+    use super::{Look, mean_area, quantile};
 
     /// Energies of about −z, since the other outputs are far below.
     fn observed(z: f32) -> Observation {
@@ -183,16 +168,6 @@ mod tests {
         for (share, over) in [(0.05, 10), (0.005, 1), (0.0001, 1)] {
             let threshold = quantile(&Score::Energy, &inside, share);
             assert_eq!(inside.iter().filter(|o| Score::Energy.of(o) > threshold).count(), over, "{share}");
-        }
-    }
-
-    #[test]
-    fn a_tolerance_limit_is_the_order_statistic_of_wilks_tables() {
-        // Sample sizes from which on the highest, second and third highest are limits of 5 % with 95 % confidence.
-        for (films, over) in [(20, 0), (58, 0), (59, 0), (92, 0), (93, 1), (123, 1), (124, 2)] {
-            let inside: Vec<Observation> = (0..films).map(|i| observed(((i * 7) % films) as f32)).collect();
-            let limit = tolerance(&Score::Energy, &inside, 0.05);
-            assert_eq!(inside.iter().filter(|o| Score::Energy.of(o) > limit).count(), over, "{films}");
         }
     }
 

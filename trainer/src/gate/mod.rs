@@ -24,7 +24,7 @@ use crate::snapshot::write_atomically;
 use films::Films;
 use measure::{Looks, mean_area};
 
-pub(crate) use measure::{as_is_and_augmented, quantile, tolerance};
+pub(crate) use measure::{as_is_and_augmented, quantile};
 pub use report::{Rate, Report, Single};
 pub use spoilt::kept_out;
 pub(crate) use spoilt::{films_to_spoil, scores_of_spoilt};
