@@ -85,7 +85,7 @@ fn calibration(page: &mut Page, report: &Report) {
     page.heading("Calibration");
     errors(page, "Expected calibration error (15 bins) and Brier score (0 to 2)", [before, after], report.temperature);
     page.figure(
-        &reliability(Some(before), Some(after)),
+        &reliability(TEMPERED, [Some(before), Some(after)]),
         "Below the diagonal the network is surer than it is right. A mark may stand for few images.",
     );
 }
@@ -97,18 +97,23 @@ pub(crate) fn errors(page: &mut Page, caption: &str, [before, after]: [&Calibrat
     page.table(caption, &["", "ECE", "Brier"], &[row("bare logits", before), row(&tempered, after)]);
 }
 
-/// The reliability diagram before and after a temperature.
-pub(crate) fn reliability(before: Option<&Calibration>, after: Option<&Calibration>) -> String {
-    let points = |c: Option<&Calibration>| {
-        c.iter().flat_map(|c| c.bins.iter().map(|bin| (bin.confidence, bin.accuracy))).collect()
+/// Before and after a temperature.
+pub(crate) const TEMPERED: [&str; 2] = ["bare logits", "at the temperature"];
+
+/// The reliability diagram of two networks, or of one in two states.
+pub(crate) fn reliability(names: [&str; 2], calibrations: [Option<&Calibration>; 2]) -> String {
+    let marks = |i: usize| Series {
+        name: names[i].to_owned(),
+        points: calibrations[i].iter().flat_map(|c| c.bins.iter().map(|bin| (bin.confidence, bin.accuracy))).collect(),
+        style: Style::Points,
     };
     Chart {
         title: "Reliability".to_owned(),
         x: Axis::of_shares("probability of the likeliest class"),
         y: Axis::of_shares("share that is of that class"),
         series: vec![
-            Series { name: "bare logits".to_owned(), points: points(before), style: Style::Points },
-            Series { name: "at the temperature".to_owned(), points: points(after), style: Style::Points },
+            marks(0),
+            marks(1),
             Series { name: "as sure as right".to_owned(), points: vec![(0.0, 0.0), (1.0, 1.0)], style: Style::Dashed },
         ],
     }

@@ -3,7 +3,7 @@
 use super::report::{Fresh, Network, Spread};
 use super::samples::Sample;
 use super::{Outcome, Report};
-use crate::evaluate::page::{confusion, errors, reliability};
+use crate::evaluate::page::{TEMPERED, confusion, errors, reliability};
 use crate::evaluate::text::proportion;
 use crate::fit::learning_curves;
 use crate::page::plot::{Axis, Chart, Series, Style};
@@ -157,7 +157,7 @@ fn section(page: &mut Page, network: &Network, samples: &[Sample]) {
         (roc(network), format!("Figure 11. Areas, with DeLong's 95 % intervals: {}.", areas(network))),
         (learning_curves(&network.history), "Mean cross-entropy, by epoch.".to_owned()),
         (
-            reliability(network.uncalibrated.as_ref(), network.calibration.as_ref()),
+            reliability(TEMPERED, [network.uncalibrated.as_ref(), network.calibration.as_ref()]),
             "Below the diagonal the network is surer than it is right.".to_owned(),
         ),
     ]);

@@ -45,6 +45,8 @@ struct Figures<'a> {
     unused: Unused,
     left_out: &'a LeftOut,
     history: &'a [Epoch],
+    /// How far the weights lie from the champion's to those of the best epoch.
+    share: f64,
     verdict: &'a Verdict,
     sets: Vec<Set>,
 }
@@ -115,6 +117,7 @@ impl<'a> Figures<'a> {
             unused,
             left_out: &done.left_out,
             history: &done.tuned.history,
+            share: done.tuned.share,
             verdict: &done.verdict,
             sets: [("the frozen set", &done.answers.frozen), ("the newest period", &done.answers.holdout)]
                 .into_iter()
@@ -203,18 +206,22 @@ fn figures(page: &mut Page, set: &Set) {
         y: Axis::of_shares("injuries flagged"),
         series: vec![curve("champion", &set.champion, Style::Line), curve("challenger", &set.challenger, Style::Line)],
     };
-    let [before, after] = [&set.champion, &set.challenger].map(|side| side.calibration.as_ref());
+    let calibrations = [&set.champion, &set.challenger].map(|side| side.calibration.as_ref());
     page.figures(&[
         (chart.svg(), "Over all thresholds.".to_owned()),
-        (reliability(before, after), "The champion (bare) and the challenger (at its temperature).".to_owned()),
+        (reliability(["champion", "challenger"], calibrations), "Each at its own temperature.".to_owned()),
     ]);
 }
 
 fn learning(page: &mut Page, report: &Figures<'_>) {
     page.heading("How it learnt");
-    page.figure(&learning_curves(report.history), "The weights of the lowest validation loss were kept.");
+    let kept = format!(
+        "The challenger's weights lie {:.0} % of the way from the champion's to those of the lowest validation loss.",
+        100.0 * report.share
+    );
+    page.figure(&learning_curves(report.history), &kept);
     page.paragraph(&format!(
-        "Temperature {:.3}, operating point {:.4}. {}.",
+        "Temperature {:.3}, operating point {:.4}: {}.",
         report.card.temperature,
         report.card.operating_point,
         report.card.operating.as_ref().map(ToString::to_string).unwrap_or_default()
