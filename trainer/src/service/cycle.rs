@@ -10,6 +10,7 @@ use cspine_nets::Checkpoint;
 use cspine_service::ObjectError;
 use cspine_store::{Run, Standing, StoreError};
 use tokio::sync::watch;
+use tokio::time::Interval;
 
 use super::attempt::{Attempt, Attempted, Progress};
 use super::evidence::Kept;
@@ -23,7 +24,7 @@ use crate::tune::{Champion, NothingNew};
 
 /// Bytes of a run's list of images, at most: a million of them.
 const CHOICE_BYTES_MAX: u64 = 1 << 29;
-/// How often progress is written down.
+/// How often progress is written down while the stage is the same.
 const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Runs it, or goes on with it. An error that waiting does not heal ends the run as failed; what it had is kept. With
@@ -141,7 +142,7 @@ async fn make(service: &Service, keeper: &Keeper, run: &Run, attempt: Attempt) -
         pool.install(|| attempt.make(&tell, &log))
     });
     let mut clock = tokio::time::interval(PROGRESS_EVERY);
-    let mut why = None;
+    let (mut stage, mut why) = (String::new(), None);
     let made = loop {
         let written = tokio::select! {
             made = &mut making => break made,
@@ -149,8 +150,9 @@ async fn make(service: &Service, keeper: &Keeper, run: &Run, attempt: Attempt) -
                 tracing::info!(run = run.id, line);
                 service.store.run_log(run.id, &line).await.map_err(Into::into)
             }
-            _ = clock.tick() => {
+            () = due(&mut clock, &mut told, &stage) => {
                 let now = told.borrow_and_update().clone();
+                stage.clone_from(&now.stage);
                 service.metrics.progress(now.share);
                 still_held(service, keeper, run, &now.stage, now.share).await
             }
@@ -175,4 +177,13 @@ async fn make(service: &Service, keeper: &Keeper, run: &Run, attempt: Attempt) -
         service.store.run_log(run.id, &line).await?;
     }
     made
+}
+
+/// Until the clock ticks or another stage than the one that is known has begun.
+async fn due(clock: &mut Interval, told: &mut watch::Receiver<Progress>, known: &str) {
+    tokio::select! {
+        _ = clock.tick() => {}
+        // An error says that the attempt is at its end, which tells itself.
+        Ok(_) = told.wait_for(|now| now.stage != known) => {}
+    }
 }
