@@ -156,11 +156,12 @@ async fn end_run(service: &Service, keeper: &Keeper, run: &Run, end: &RunEnd) ->
     let link = service.store.end_run(keeper.fence, run.id, end).await?.context("the lease is lost")?;
     service.metrics.run_ended(end.state);
     tracing::info!(run = run.id, state = end.state.as_str(), challenger = ?end.challenger, "the run ended");
+    let kept = evidence::keep(&service.objects, &link).await;
     // Its checkpoints are of no more use.
     if let Err(error) = std::fs::remove_dir_all(folder(service, run))
         && error.kind() != std::io::ErrorKind::NotFound
     {
         tracing::warn!(run = run.id, %error, "the run's checkpoints were not removed");
     }
-    evidence::keep(&service.objects, &link).await
+    kept
 }
