@@ -14,7 +14,7 @@ use crate::metrics::{Answer, Proportion};
 use crate::promotion::{Answers, Examined, Margins, Verdict, judge};
 use crate::tune::{Champion, LeftOut, Lesson, Lessons, Role, TuneArgs, Tuned, tune};
 
-/// Of how frozen films are spoilt, each in every way, to try the scope gates by.
+/// Seed of the ways that frozen films are spoilt in, to try the scope gates by.
 const SPOILING_SEED: u64 = 1;
 
 /// What an attempt is made of.

@@ -150,7 +150,7 @@ async fn make(service: &Service, keeper: &Keeper, run: &Run, attempt: Attempt) -
                 tracing::info!(run = run.id, line);
                 service.store.run_log(run.id, &line).await.map_err(Into::into)
             }
-            () = due(&mut clock, &mut told, &stage) => {
+            () = news(&mut clock, &mut told, &stage) => {
                 let now = told.borrow_and_update().clone();
                 stage.clone_from(&now.stage);
                 service.metrics.progress(now.share);
@@ -180,7 +180,7 @@ async fn make(service: &Service, keeper: &Keeper, run: &Run, attempt: Attempt) -
 }
 
 /// Until the clock ticks or another stage than the one that is known has begun.
-async fn due(clock: &mut Interval, told: &mut watch::Receiver<Progress>, known: &str) {
+async fn news(clock: &mut Interval, told: &mut watch::Receiver<Progress>, known: &str) {
     tokio::select! {
         _ = clock.tick() => {}
         // An error says that the attempt is at its end, which tells itself.

@@ -15,7 +15,7 @@ const SHARES: [f64; 3] = [0.5, 0.75, 1.0];
 pub struct Between {
     /// The weights.
     pub state: StateDict,
-    /// Its logits.
+    /// The logits of its images.
     pub scored: Vec<Scored>,
     /// Their loss, uncalibrated.
     pub loss: f64,
