@@ -3,13 +3,13 @@
 use anyhow::{Context, Result, bail, ensure};
 use cspine_service::config::{DatabaseArgs, ObjectArgs};
 use cspine_service::record::{caller, short_text};
-use cspine_store::{Run, Store, broken_link};
+use cspine_store::{Link, Run, Store, broken_link};
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
 use crate::database::connect;
 use crate::models::short;
-use crate::service::evidence::compare;
+use crate::service::evidence::settled;
 
 /// What to do with runs.
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -142,11 +142,16 @@ async fn show(store: &Store, id: i64) -> Result<()> {
 }
 
 async fn verify(args: &VerifyArgs) -> Result<()> {
-    let links = connect(&args.database).await?.evidence().await?;
+    let store = connect(&args.database).await?;
+    let links = settled(&args.objects.open()?, async || unbroken(&store).await).await?;
+    println!("{} links, unbroken", links.len());
+    Ok(())
+}
+
+async fn unbroken(store: &Store) -> Result<Vec<Link>> {
+    let links = store.evidence().await?;
     if let Some(id) = broken_link(&links) {
         bail!("the chain is broken at link {id} of {}: it, or one before it, was changed or left out", links.len());
     }
-    compare(&args.objects.open()?, &links).await?;
-    println!("{} links, unbroken", links.len());
-    Ok(())
+    Ok(links)
 }

@@ -18,9 +18,9 @@ use crate::tune::Lesson;
 
 /// Bytes of a hash and a line feed, with room.
 const HASH_BYTES_MAX: u64 = 1024;
-/// A trainer keeps a link's hash right after the transaction that wrote the link: whoever looks in between looks again.
-const KEPT_WITHIN: Duration = Duration::from_secs(5);
-/// How often.
+/// How long chain and object store may differ: a trainer writes a link, and keeps its hash right after that transaction.
+const SETTLES_WITHIN: Duration = Duration::from_secs(5);
+/// How often both are read meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Keeps a link's hash in the object store.
@@ -49,15 +49,26 @@ pub async fn make_up(store: &Store, objects: &Objects) -> Result<()> {
     Ok(())
 }
 
-/// Holds the chain against what the object store keeps.
+/// The chain, which is what the object store keeps. Runs end meanwhile, and the two are not read at once: while they
+/// differ, both are read again for some seconds.
 ///
 /// # Errors
-/// What is wrong with it, or the store is away.
-pub async fn compare(objects: &Objects, links: &[Link]) -> Result<()> {
-    for (i, link) in links.iter().enumerate() {
-        let newest = i + 1 == links.len();
-        let hash = if newest { kept_soon(objects, link).await? } else { kept(objects, link.previous_hash).await? };
-        match hash {
+/// What is wrong with it, or one of the two is away.
+pub async fn settled(objects: &Objects, read: impl AsyncFn() -> Result<Vec<Link>>) -> Result<Vec<Link>> {
+    let deadline = Instant::now() + SETTLES_WITHIN;
+    loop {
+        let links = read().await?;
+        match compare(objects, &links).await {
+            Ok(()) => return Ok(links),
+            Err(difference) if Instant::now() > deadline => return Err(difference),
+            Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    }
+}
+
+async fn compare(objects: &Objects, links: &[Link]) -> Result<()> {
+    for link in links {
+        match kept(objects, link.previous_hash).await? {
             Some(hash) if hash == link.hash => {}
             Some(hash) => bail!("link {} is another than the object store keeps, whose hash is {hash}", link.id),
             None => bail!(
@@ -72,18 +83,6 @@ pub async fn compare(objects: &Objects, links: &[Link]) -> Result<()> {
             bail!("the chain's end was cut off: after its {} links the object store keeps {hash}", links.len())
         }
         None => Ok(()),
-    }
-}
-
-/// The newest link's hash; `None` if it is not kept in time either.
-async fn kept_soon(objects: &Objects, link: &Link) -> Result<Option<Sha256>> {
-    let deadline = Instant::now() + KEPT_WITHIN;
-    loop {
-        let hash = kept(objects, link.previous_hash).await?;
-        if hash.is_some() || Instant::now() > deadline {
-            return Ok(hash);
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
@@ -123,13 +122,12 @@ pub fn labels(lessons: &[Lesson], list: &Kept) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
-    #[tokio::test]
-    async fn a_link_that_its_trainer_is_about_to_keep_is_waited_for_and_one_that_nobody_keeps_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let objects = Objects::open(&format!("file://{}", folder.path().display())).unwrap();
-        let link = Link {
+    fn link() -> Link {
+        Link {
             id: 7,
             run: 1,
             kind: "run".into(),
@@ -137,14 +135,41 @@ mod tests {
             previous_hash: Link::NONE_BEFORE,
             hash: Sha256::of(b"{}"),
             recorded_at: time::OffsetDateTime::UNIX_EPOCH,
-        };
-        let refused = compare(&objects, std::slice::from_ref(&link)).await.unwrap_err();
+        }
+    }
+
+    fn objects() -> (tempfile::TempDir, Objects) {
+        let folder = tempfile::tempdir().unwrap();
+        let objects = Objects::open(&format!("file://{}", folder.path().display())).unwrap();
+        (folder, objects)
+    }
+
+    #[tokio::test]
+    async fn a_link_that_its_trainer_is_about_to_keep_is_waited_for_and_one_that_nobody_keeps_is_named() {
+        let (_folder, objects) = objects();
+        let refused = settled(&objects, async || Ok(vec![link()])).await.unwrap_err();
         assert!(refused.to_string().starts_with("link 7 is not kept"), "{refused}");
 
-        let (compared, kept) = tokio::join!(compare(&objects, std::slice::from_ref(&link)), async {
+        let (whole, kept) = tokio::join!(settled(&objects, async || Ok(vec![link()])), async {
             tokio::time::sleep(2 * LOOK_EVERY).await;
-            keep(&objects, &link).await
+            keep(&objects, &link()).await
         });
-        assert!(kept.is_ok() && compared.is_ok(), "{compared:?}");
+        assert!(kept.is_ok() && whole.is_ok(), "{whole:?}");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_ends_between_the_two_readings_is_no_end_cut_off_and_a_link_that_stays_away_is() {
+        let (_folder, objects) = objects();
+        keep(&objects, &link()).await.unwrap();
+        let cut = settled(&objects, async || Ok(Vec::new())).await.unwrap_err();
+        assert!(cut.to_string().starts_with("the chain's end was cut off"), "{cut}");
+
+        let readings = Cell::new(0);
+        let whole = settled(&objects, async || {
+            readings.set(readings.get() + 1);
+            Ok(if readings.get() == 1 { Vec::new() } else { vec![link()] })
+        });
+        assert_eq!(whole.await.unwrap().len(), 1);
+        assert_eq!(readings.get(), 2);
     }
 }
