@@ -4,7 +4,7 @@ pub(crate) mod calibrate;
 pub(crate) mod epochs;
 mod history;
 mod images;
-mod operating;
+pub(crate) mod operating;
 mod recipe;
 pub(crate) mod session;
 mod split;
@@ -149,7 +149,7 @@ fn calibrate_card(
     let scored = score(card.architecture, state, images, &split.validation)?;
     card.temperature = calibrate::temperature(&scored);
     card.evaluation.insert("validation_loss_calibrated".into(), calibrate::nll(&scored, card.temperature));
-    operating.apply(card, &scored)?;
+    operating.apply(card, &scored, None)?;
     card.calibrated = true;
     println!("temperature {:.3}, operating point {:.4}", card.temperature, card.operating_point);
     if let Some(operating) = &card.operating {

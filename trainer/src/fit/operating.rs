@@ -1,7 +1,6 @@
 //! The operating point: where a flag begins, by the sensitivity asked for or by the alerts that a department bears.
 
 use anyhow::{Context, Result};
-use cspine_domain::Class;
 use cspine_nets::{Estimate, ModelCard, Operating, Rule};
 
 use super::calibrate::Scored;
@@ -41,17 +40,18 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 impl OperatingArgs {
-    /// Sets a card's operating point on scored images, with what is to be expected of it.
+    /// Sets a card's operating point on scored images, with what is to be expected of it. Where no budget is set, flags
+    /// reach down to `reach` at least, a score of [`injury_score`].
     ///
     /// # Errors
     /// No injuries or no normals among the images; a budget below what the surest flags cost.
-    pub(crate) fn apply(&self, card: &mut ModelCard, scored: &[Scored]) -> Result<()> {
+    pub(crate) fn apply(&self, card: &mut ModelCard, scored: &[Scored], reach: Option<f32>) -> Result<()> {
         let ranked = Ranked::new(scored, card);
         anyhow::ensure!(ranked.injuries > 0, "the validation set has no injuries to set the operating point on");
         anyhow::ensure!(ranked.normals > 0, "the validation set has no normals to set the operating point on");
         let flagged = match self.alerts_a_day {
             Some(budget) => self.within(budget, &ranked)?,
-            None => ranked.at_sensitivity(self.sensitivity),
+            None => ranked.at_sensitivity(self.sensitivity).max(reach.map_or(0, |score| ranked.reaching(score))),
         };
         card.operating_point = ranked.threshold(flagged);
         card.operating = Some(self.expected(&ranked, card.operating_point));
@@ -96,9 +96,16 @@ impl OperatingArgs {
     }
 }
 
+/// p(dislocation) + p(fracture), which is flagged at the operating point or over it.
+pub(crate) fn injury_score(card: &ModelCard, scored: &Scored) -> f32 {
+    let [dislocation, fracture, _] = card.probabilities(scored.logits);
+    // Rounding may leave a trace over 1.
+    (dislocation + fracture).min(1.0)
+}
+
 /// Scored images from the surest injury down.
 struct Ranked {
-    /// p(dislocation) + p(fracture), and whether it is an injury. Of equal scores the injuries first.
+    /// [`injury_score`], and whether it is an injury. Of equal scores the injuries first.
     scores: Vec<(f32, bool)>,
     injuries: usize,
     normals: usize,
@@ -106,12 +113,8 @@ struct Ranked {
 
 impl Ranked {
     fn new(scored: &[Scored], card: &ModelCard) -> Self {
-        let score = |s: &Scored| {
-            let [dislocation, fracture, _] = card.probabilities(s.logits);
-            // Rounding may leave a trace over 1.
-            ((dislocation + fracture).min(1.0), s.class != Class::Normal)
-        };
-        let mut scores: Vec<(f32, bool)> = scored.iter().map(score).collect();
+        let mut scores: Vec<(f32, bool)> =
+            scored.iter().map(|s| (injury_score(card, s), s.class.is_injury())).collect();
         scores.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
         let injuries = scores.iter().filter(|(_, injury)| *injury).count();
         Self { normals: scores.len() - injuries, injuries, scores }
@@ -127,8 +130,16 @@ impl Ranked {
         let needed = ((sensitivity * self.injuries as f64).ceil() as usize).clamp(1, self.injuries);
         let injuries = self.scores.iter().enumerate().filter(|(_, (_, injury))| *injury);
         let last = injuries.map(|(i, _)| i).nth(needed - 1).unwrap_or(0);
-        let more = self.scores[last + 1..].iter().take_while(|(_, injury)| *injury).count();
-        last + 1 + more
+        self.without_a_further_normal(last + 1)
+    }
+
+    /// All of a score or over it, and as many injuries more as cost no further normal.
+    fn reaching(&self, score: f32) -> usize {
+        self.without_a_further_normal(self.scores.partition_point(|(other, _)| *other >= score))
+    }
+
+    fn without_a_further_normal(&self, n: usize) -> usize {
+        n + self.scores[n..].iter().take_while(|(_, injury)| *injury).count()
     }
 
     /// Sensitivity and specificity when the first `n` are flagged.
@@ -151,6 +162,7 @@ impl Ranked {
 
 #[cfg(test)]
 mod tests {
+    use cspine_domain::Class;
     use cspine_imaging::Preprocessing;
     use cspine_nets::Architecture;
 
@@ -180,7 +192,7 @@ mod tests {
 
     fn applied(args: &OperatingArgs) -> ModelCard {
         let mut card = card();
-        args.apply(&mut card, &fifty()).unwrap();
+        args.apply(&mut card, &fifty(), None).unwrap();
         card
     }
 
@@ -190,6 +202,20 @@ mod tests {
         for (sensitivity, expected) in [(0.5, [20, 4]), (0.53, [24, 5]), (0.999, [39, 9])] {
             assert_eq!(flagged(&applied(&at_sensitivity(sensitivity)), &fifty()), expected, "{sensitivity}");
         }
+    }
+
+    #[test]
+    fn flags_reach_down_to_a_score_that_is_asked_for_unless_a_budget_is_set_or_the_sensitivity_asks_for_more() {
+        let score = |i: usize| injury_score(&card(), &fifty()[i]);
+        let reached = |args: &OperatingArgs, i: usize| {
+            let mut card = card();
+            args.apply(&mut card, &fifty(), Some(score(i))).unwrap();
+            flagged(&card, &fifty())
+        };
+        assert_eq!(reached(&at_sensitivity(0.5), 26), [24, 5], "the 22nd injury, and two that cost no normal more");
+        assert_eq!(reached(&at_sensitivity(0.5), 3), [20, 4], "reached anyway");
+        let budget = OperatingArgs { alerts_a_day: Some(47.0), ..at_sensitivity(0.95) };
+        assert_eq!(reached(&budget, 40), [23, 5]);
     }
 
     #[test]
@@ -229,7 +255,7 @@ mod tests {
     #[test]
     fn what_cannot_be_set_is_said_in_words() {
         let refused =
-            |args: &OperatingArgs, scored: &[Scored]| args.apply(&mut card(), scored).unwrap_err().to_string();
+            |args: &OperatingArgs, scored: &[Scored]| args.apply(&mut card(), scored, None).unwrap_err().to_string();
         let args = at_sensitivity(0.9);
         assert!(refused(&args, &[]).contains("no injuries"));
         assert!(refused(&args, &fifty()[..4]).contains("no normals"));

@@ -5,6 +5,7 @@
 
 mod interpolation;
 mod lessons;
+mod operating;
 mod replay;
 mod scope;
 
@@ -12,15 +13,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use cspine_domain::Sha256;
-use cspine_nets::{Checkpoint, Classifier, ModelCard, Rule};
+use cspine_nets::{Checkpoint, Classifier, ModelCard};
 use serde::{Deserialize, Serialize};
 
 use crate::fit::calibrate::{Scored, nll, temperature};
 use crate::fit::epochs::{Course, Listener, run};
 use crate::fit::session::{confusion, score};
-use crate::fit::{Epoch, OperatingArgs, Recipe};
+use crate::fit::{Epoch, Recipe};
 use crate::metrics::collapse;
 use interpolation::Between;
+use operating::Known;
 
 pub use lessons::{LeftOut, Lesson, Lessons, Role};
 pub use replay::stratified;
@@ -119,7 +121,8 @@ pub(crate) fn tune(
     })?;
     let mut card = card(champion, lessons, data_digest, share);
     card.evaluation.insert("validation_loss".into(), loss);
-    calibrate(&mut card, &scored, champion)?;
+    let scored_by_both = known_to(champion, lessons, &validation, &scored)?;
+    calibrate(&mut card, &champion.checkpoint.card, &scored, &scored_by_both)?;
     let mut checkpoint = Checkpoint { card, state };
     if champion.checkpoint.card.gate.is_some() {
         let model = Classifier::new(&checkpoint.as_stored()?, Sha256([0; 32]))?;
@@ -162,23 +165,23 @@ fn origin(data: &str) -> &str {
     data.rsplit("before that: ").next().unwrap_or(data)
 }
 
-/// Temperature and operating point anew, the latter by the rule of the champion's.
-fn calibrate(card: &mut ModelCard, scored: &[Scored], champion: &Champion) -> Result<()> {
+/// Of the images that were scored those that the champion knows, scored by it too.
+fn known_to(champion: &Champion, lessons: &Lessons, images: &[usize], scored: &[Scored]) -> Result<Vec<Known>> {
+    let all = images.iter().copied().zip(scored.iter().copied());
+    let (known, by_challenger): (Vec<usize>, Vec<Scored>) =
+        all.filter(|(i, _)| lessons.lessons[*i].role == Role::ReplayValidation).unzip();
+    let Checkpoint { card, state } = &champion.checkpoint;
+    let by_champion = score(card.architecture, state, &lessons.images, &known)?;
+    let pairs = by_champion.into_iter().zip(by_challenger);
+    Ok(pairs.map(|(by_champion, by_challenger)| Known { by_champion, by_challenger }).collect())
+}
+
+/// Temperature and operating point anew.
+fn calibrate(card: &mut ModelCard, champion: &ModelCard, scored: &[Scored], known: &[Known]) -> Result<()> {
     card.temperature = temperature(scored);
     card.evaluation.insert("validation_loss_calibrated".into(), nll(scored, card.temperature));
-    operating(&champion.checkpoint.card).apply(card, scored)?;
+    operating::set(card, champion, scored, known)?;
     card.calibrated = true;
     card.collapsed = collapse(&confusion(scored)).map(|collapse| collapse.to_string());
     Ok(())
-}
-
-fn operating(card: &ModelCard) -> OperatingArgs {
-    let mut args = OperatingArgs::default();
-    let Some(operating) = &card.operating else { return args };
-    (args.images_a_day, args.prevalence) = (operating.images_a_day, operating.prevalence);
-    match operating.rule {
-        Rule::Sensitivity(share) => args.sensitivity = share,
-        Rule::AlertsADay(flags) => args.alerts_a_day = Some(flags),
-    }
-    args
 }
