@@ -103,6 +103,13 @@ pub(crate) fn injury_score(card: &ModelCard, scored: &Scored) -> f32 {
     (dislocation + fracture).min(1.0)
 }
 
+/// Injuries and normals that a card's point flags.
+#[cfg(test)]
+pub(crate) fn flagged(card: &ModelCard, scored: &[Scored]) -> [usize; 2] {
+    let flag = |s: &&Scored| injury_score(card, s) >= card.operating_point;
+    [true, false].map(|injuries| scored.iter().filter(|s| s.class.is_injury() == injuries).filter(flag).count())
+}
+
 /// Scored images from the surest injury down.
 struct Ranked {
     /// [`injury_score`], and whether it is an injury. Of equal scores the injuries first.
@@ -180,14 +187,6 @@ mod tests {
     fn fifty() -> Vec<Scored> {
         let class = |i: usize| if i % 5 == 4 || i == 48 { Class::Normal } else { Class::Fracture };
         (0..50).map(|i| Scored { logits: [10.0 - 0.2 * i as f32, 0.0, 5.0], class: class(i) }).collect()
-    }
-
-    /// Injuries and normals that a card's point flags.
-    fn flagged(card: &ModelCard, scored: &[Scored]) -> [usize; 2] {
-        let score = |s: &Scored| card.probabilities(s.logits)[..2].iter().sum::<f32>();
-        [true, false].map(|injury| {
-            scored.iter().filter(|s| s.class.is_injury() == injury && score(s) >= card.operating_point).count()
-        })
     }
 
     fn applied(args: &OperatingArgs) -> ModelCard {

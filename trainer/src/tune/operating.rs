@@ -64,6 +64,7 @@ mod tests {
     use cspine_nets::Architecture;
 
     use super::*;
+    use crate::fit::operating;
 
     const SURE: f32 = 8.0;
     const UNSURE: f32 = 1.0;
@@ -94,10 +95,7 @@ mod tests {
         scores.push(scored(Class::Normal, 2.0));
         let mut challenger = card();
         set(&mut challenger, &card(), &scores, known).unwrap();
-        [true, false].map(|injury| {
-            let flag = |s: &&Scored| injury_score(&challenger, s) >= challenger.operating_point;
-            scores.iter().filter(|s| s.class.is_injury() == injury).filter(flag).count()
-        })
+        operating::flagged(&challenger, &scores)
     }
 
     /// Nineteen that both are sure of, which is what the rule asks for of twenty.
