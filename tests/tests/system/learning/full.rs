@@ -86,7 +86,7 @@ async fn in_full_four_hundred_labels_teach_shift_b_and_nothing_is_forgotten() {
     assert_eq!(circle.primaries().await, arrived, "one answer an image");
     println!("{arrived} images arrived, each has one answer");
     check_queues(site);
-    // Last, so that a film less, which may be chance (docs/learning.md), still shows the trial, the promotion and the way back.
+    // Last, so that a film less (docs/learning.md has the one) still shows the trial, the promotion and the way back.
     assert!(frozen[1].sensitivity >= frozen[0].sensitivity, "the frozen set does not fall");
     site.clean_up();
 }
