@@ -5,6 +5,7 @@
 mod class;
 mod key;
 mod label;
+mod note;
 mod priority;
 mod reason;
 mod sha256;
@@ -14,6 +15,7 @@ mod verdict;
 pub use class::Class;
 pub use key::{KeyError, ObjectKey};
 pub use label::{ConfirmationSource, Label};
+pub use note::{Note, Notes};
 pub use priority::OrderPriority;
 pub use reason::Reason;
 pub use sha256::Sha256;

@@ -70,7 +70,7 @@ mod tests {
 
     fn radiograph(width: u32, height: u32) -> Radiograph {
         let luminance = (0..width * height).map(|i| (i % 97 * 600) as u16).collect();
-        Radiograph { width, height, luminance, colour: false, header: None }
+        Radiograph::grey(width, height, luminance)
     }
 
     #[test]

@@ -224,8 +224,7 @@ mod tests {
 
     #[test]
     fn input_is_three_normalised_planes() {
-        let radiograph =
-            Radiograph { width: 80, height: 40, luminance: vec![65535; 3200], colour: false, header: None };
+        let radiograph = Radiograph::grey(80, 40, vec![65535; 3200]);
         let card = Preprocessing { intensity: Intensity::FullRange, geometry: Geometry::Stretch, ..Default::default() };
         let input = card.apply(&radiograph);
         assert_eq!(input.len(), 3 * 224 * 224);

@@ -1,6 +1,6 @@
 //! A decoded image.
 
-use cspine_domain::Reason;
+use cspine_domain::{Notes, Reason};
 
 use crate::Header;
 
@@ -21,9 +21,16 @@ pub struct Radiograph {
     pub colour: bool,
     /// What a DICOM header says; `None` for the other formats.
     pub header: Option<Header>,
+    /// What was odd about the file and was tolerated.
+    pub notes: Notes,
 }
 
 impl Radiograph {
+    /// A grey image without a header: `luminance` has `width * height` values.
+    pub fn grey(width: u32, height: u32, luminance: Vec<u16>) -> Self {
+        Self { width, height, luminance, colour: false, header: None, notes: Notes::new() }
+    }
+
     /// Whether a network may judge it; else the code: `colour`, `too_small` or `constant`.
     pub fn assessable(&self) -> Result<(), Reason> {
         if self.colour {
@@ -47,7 +54,7 @@ mod tests {
 
     fn radiograph(width: u32, height: u32, colour: bool) -> Radiograph {
         let luminance = (0..width * height).map(|i| (i % 251) as u16).collect();
-        Radiograph { width, height, luminance, colour, header: None }
+        Radiograph { colour, ..Radiograph::grey(width, height, luminance) }
     }
 
     #[test]

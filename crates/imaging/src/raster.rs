@@ -18,7 +18,7 @@ pub(crate) fn decode(bytes: &[u8], media_type: MediaType, limits: &Limits) -> Re
         })?;
         let (width, height) = (picture.width(), picture.height());
         let Grey { luminance, colour } = grey(picture)?;
-        Ok(Radiograph { width, height, luminance, colour, header: None })
+        Ok(Radiograph { colour, ..Radiograph::grey(width, height, luminance) })
     })
 }
 

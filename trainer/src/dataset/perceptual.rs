@@ -89,7 +89,7 @@ mod tests {
     use super::Look;
 
     fn radiograph(width: u32, height: u32, luminance: Vec<u16>) -> Radiograph {
-        Radiograph { width, height, luminance, colour: false, header: None }
+        Radiograph::grey(width, height, luminance)
     }
 
     /// A phantom cut to a side twice as long as the other.

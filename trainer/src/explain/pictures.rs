@@ -49,7 +49,7 @@ pub fn turned(scene: &Scene<'_>, method: SaliencyMethod, i: usize) -> Result<Vec
 fn picture(grey: &[f32], map: &[f32], mask: Option<&Mask>, side: usize) -> Result<Vec<u8>> {
     let size = side as u32;
     let luminance = grey.iter().map(|v| (v * f32::from(u16::MAX)).round() as u16).collect();
-    let film = Radiograph { width: size, height: size, luminance, colour: false, header: None };
+    let film = Radiograph::grey(size, size, luminance);
     let heatmap = Heatmap::from_saliency(size, size, map).context("a map for a picture")?;
     // The plane has gone through the model's own preprocessing.
     let shown =

@@ -116,7 +116,7 @@ fn painted(w: usize, h: usize, mut grey: impl FnMut(f32, f32) -> f32) -> Radiogr
             luminance.push((value.clamp(0.0, 1.0) * 65535.0) as u16);
         }
     }
-    Radiograph { width: w as u32, height: h as u32, luminance, colour: false, header: None }
+    Radiograph::grey(w as u32, h as u32, luminance)
 }
 
 /// Greys between points of random grey, 2 to 48 of them a side, each finer grid fainter.
@@ -145,7 +145,7 @@ fn moved(film: &Radiograph, w: usize, h: usize, from: impl Fn(usize, usize) -> (
         y * width + x
     };
     let luminance = (0..w * h).map(|i| film.luminance[place(i)]).collect();
-    Radiograph { width: w as u32, height: h as u32, luminance, colour: film.colour, header: None }
+    Radiograph { colour: film.colour, ..Radiograph::grey(w as u32, h as u32, luminance) }
 }
 
 /// Turned about its middle by some radians; corners that come from outside continue the edge.
@@ -201,7 +201,7 @@ mod tests {
     fn film() -> Radiograph {
         let (w, h) = (400, 300);
         let luminance = (0..w * h).map(|i| (i % 65521) as u16).collect();
-        Radiograph { width: w, height: h, luminance, colour: false, header: None }
+        Radiograph::grey(w, h, luminance)
     }
 
     #[test]

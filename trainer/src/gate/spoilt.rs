@@ -72,5 +72,5 @@ fn each<T: Send>(
 fn film(grey: &[f32], size: usize) -> Radiograph {
     let side = SIDE_MIN.max(size);
     let luminance = resize(grey, size, size, side, side).into_iter().map(|v| (v * 65535.0).round() as u16).collect();
-    Radiograph { width: side as u32, height: side as u32, luminance, colour: false, header: None }
+    Radiograph::grey(side as u32, side as u32, luminance)
 }

@@ -153,8 +153,7 @@ fn picture(
 ) -> Picture {
     let mask: Vec<f32> = film.mask.iter().map(|&m| f32::from(m) / 255.0).collect();
     let side = film.width as usize;
-    let radiograph =
-        Radiograph { width: film.width, height: film.height, luminance: film.pixels, colour: false, header: None };
+    let radiograph = Radiograph::grey(film.width, film.height, film.pixels);
     let mut plane = window.cut(&preprocessing.grey(&radiograph), diet);
     let mask = if mask.iter().any(|&m| m > 0.0) {
         window.cut(&resize(&mask, side, side, diet.film, diet.film), diet)

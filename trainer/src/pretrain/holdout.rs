@@ -17,13 +17,7 @@ pub fn films(preprocessing: &Preprocessing) -> Vec<(Vec<f32>, Class, bool)> {
             let class = Class::ALL[i as usize % 3];
             let case = Case::sample(900_000_000 + i, class);
             let film = case.render(448, Preset::Reference);
-            let radiograph = Radiograph {
-                width: film.width,
-                height: film.height,
-                luminance: film.pixels,
-                colour: false,
-                header: None,
-            };
+            let radiograph = Radiograph::grey(film.width, film.height, film.pixels);
             (preprocessing.apply(&radiograph), class, case.ambiguous)
         })
         .collect()

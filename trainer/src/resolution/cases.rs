@@ -53,7 +53,7 @@ pub fn by_size(each: usize, seed: u64) -> Vec<Bin> {
 /// The film as the networks are given it.
 pub fn film(case: &Case, size: u32, preset: Preset) -> Radiograph {
     let film = case.render(size, preset);
-    Radiograph { width: film.width, height: film.height, luminance: film.pixels, colour: false, header: None }
+    Radiograph::grey(film.width, film.height, film.pixels)
 }
 
 /// A seed's first case, as data sets of `cspine-trainer phantoms` have it.

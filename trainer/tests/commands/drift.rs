@@ -27,8 +27,7 @@ fn observed(model: &Classifier, seed: u64, count: usize, preset: Preset) -> Vec<
             _ => Class::Normal,
         };
         let film = Case::sample((seed << 24) + i as u64, class).render(448, preset);
-        let film =
-            Radiograph { width: film.width, height: film.height, luminance: film.pixels, colour: false, header: None };
+        let film = Radiograph::grey(film.width, film.height, film.pixels);
         let inference = model.infer(&model.card().preprocessing.apply(&film), None).unwrap();
         let [dislocation, fracture, _] = inference.probabilities;
         let (verdict, reason) = match inference.standing {

@@ -77,7 +77,7 @@ fn no_two_of_300_phantoms_of_a_seed_are_near_duplicates() {
         .map(|number| {
             let film = Case::sample(101 << 24 | number, Class::ALL[number as usize % 3]).render(256, Preset::Reference);
             let (width, height) = (film.width, film.height);
-            Look::of(&Radiograph { width, height, luminance: film.pixels, colour: false, header: None }).symmetries()
+            Look::of(&Radiograph::grey(width, height, film.pixels)).symmetries()
         })
         .collect();
     let nearest = |i: usize| {
@@ -188,7 +188,7 @@ fn distances_of_copies_and_of_strangers() {
     let look = |bytes: &[u8]| Look::of(&decode(bytes, None, &Limits::default()).unwrap());
     let plain = |image: &GrayImage| {
         let luminance = image.pixels().map(|pixel| u16::from(pixel[0]) * 257).collect();
-        Look::of(&Radiograph { width: image.width(), height: image.height(), luminance, colour: false, header: None })
+        Look::of(&Radiograph::grey(image.width(), image.height(), luminance))
     };
     let measured: Vec<(Look, [u32; 5])> = (0..2009_u64)
         .into_par_iter()

@@ -40,7 +40,7 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Decode
     let frame = contain(dataset::malformed("its decoder failed"), || frame::first(&dataset, &layout, body.codec))?;
     let Grey { luminance, colour } = display(&dataset, &layout, frame)?;
     let (width, height) = (layout.columns.into(), layout.rows.into());
-    Ok(Radiograph { width, height, luminance, colour, header: Some(header) })
+    Ok(Radiograph { colour, header: Some(header), ..Radiograph::grey(width, height, luminance) })
 }
 
 /// From raw samples to luminance.
