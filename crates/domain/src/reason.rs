@@ -52,8 +52,12 @@ pub enum Reason {
     Poison,
     /// A study's state changed, and no image of that study ever came.
     UnknownStudy,
+    /// Another transaction kept its study or image locked, within the whole retry ladder.
+    Locked,
     /// The broker gave it up (delivery limit, expiry) or could not route it.
     DeadLettered,
+    /// Its message was lost, again and again, however often it was published anew.
+    Unanswered,
 }
 
 crate::words!(Reason, "reason code", {
@@ -79,5 +83,7 @@ crate::words!(Reason, "reason code", {
     NotFinite => "not_finite",
     Poison => "poison",
     UnknownStudy => "unknown_study",
+    Locked => "locked",
     DeadLettered => "dead_lettered",
+    Unanswered => "unanswered",
 });

@@ -67,6 +67,25 @@ impl DecodeError {
     }
 }
 
+/// What is wrong with a compressed stream, whatever file it lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Truncated, contradictory or damaged.
+    Damaged(&'static str),
+    /// Sound as far as we can tell, in a form we do not decode.
+    Unsupported(&'static str),
+}
+
+impl Fault {
+    /// The error of a file of this format with such a stream.
+    pub(crate) fn of(self, media_type: MediaType) -> DecodeError {
+        match self {
+            Fault::Damaged(what) => DecodeError::Malformed(media_type, what),
+            Fault::Unsupported(what) => DecodeError::Unsupported(what),
+        }
+    }
+}
+
 /// A picture whose values do not fill its width and height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("width and height do not fit the number of values")]

@@ -29,6 +29,31 @@ impl Grey {
     }
 }
 
+impl Grey {
+    /// Makes padding black, which it is where `covered`; gives how much there is.
+    pub fn blacken(&mut self, covered: impl Iterator<Item = bool>) -> u64 {
+        let mut padding = 0;
+        for (value, _) in self.luminance.iter_mut().zip(covered).filter(|(_, covered)| *covered) {
+            *value = 0;
+            padding += 1;
+        }
+        padding
+    }
+}
+
+/// For each sample of so many bits, 1 to 16, its value stretched over 16 bits.
+pub(crate) fn stretch_table(bits: u32) -> Vec<u16> {
+    let max = (1_u32 << bits) - 1;
+    (0..=max).map(|value| ((value * 65535 + max / 2) / max) as u16).collect()
+}
+
+/// PS3.3 C.7.6.3.1.2, YBR_FULL, and JFIF, over 0..=65535.
+pub(crate) fn rgb_of_ybr([y, b, r]: [u16; 3]) -> [u16; 3] {
+    let [y, b, r] = [f32::from(y), f32::from(b) - 32896.0, f32::from(r) - 32896.0]; // 128 of 255
+    // The cast saturates.
+    [y + 1.402 * r, y - 0.344_136 * b - 0.714_136 * r, y + 1.772 * b].map(|value| value.round() as u16)
+}
+
 /// Stretches an 8-bit value over 16 bits.
 pub(crate) fn widen(value: u8) -> u16 {
     u16::from(value) * 257

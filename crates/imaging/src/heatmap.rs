@@ -33,13 +33,6 @@ impl Heatmap {
         Ok(Self { width, height, values })
     }
 
-    /// The map with left for right.
-    #[must_use]
-    pub fn mirrored(mut self) -> Self {
-        self.values.chunks_exact_mut(self.width as usize).for_each(<[u8]>::reverse);
-        self
-    }
-
     /// The map as an 8-bit grey PNG.
     ///
     /// # Errors
@@ -97,12 +90,6 @@ mod tests {
         let heatmap = Heatmap { width: 5, height: 3, values: (0..15).map(|i| i * 17).collect() };
         assert_eq!(Heatmap::from_png(&heatmap.to_png().unwrap()), Ok(heatmap));
         assert_eq!(Heatmap { width: 5, height: 3, values: vec![0; 14] }.to_png(), Err(EncodeError));
-    }
-
-    #[test]
-    fn a_mirrored_heatmap_has_each_row_from_its_end() {
-        let heatmap = Heatmap { width: 3, height: 2, values: vec![1, 2, 3, 4, 5, 6] };
-        assert_eq!(heatmap.mirrored().values, [3, 2, 1, 6, 5, 4]);
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use crate::dicom;
+
 /// A format of `data.image.media_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum MediaType {
-    /// `application/dicom`: a DICOM file with preamble and meta information (PS3.10).
+    /// `application/dicom`: a DICOM file (PS3.10), whose preamble and meta information may be missing.
     #[serde(rename = "application/dicom")]
     Dicom,
     /// `image/png`.
@@ -62,14 +64,17 @@ impl std::str::FromStr for MediaType {
 
 /// The format that the first bytes announce, if it is one of ours.
 pub fn sniff(bytes: &[u8]) -> Option<MediaType> {
-    if bytes.get(128..132) == Some(b"DICM") {
+    if dicom::is_dicom(bytes) {
         return Some(MediaType::Dicom);
     }
-    let starts: [(&[u8], MediaType); 4] = [
+    let starts: [(&[u8], MediaType); 6] = [
         (b"\x89PNG\r\n\x1a\n", MediaType::Png),
         (b"\xff\xd8\xff", MediaType::Jpeg),
         (b"II*\0", MediaType::Tiff),
         (b"MM\0*", MediaType::Tiff),
+        // BigTIFF.
+        (b"II+\0", MediaType::Tiff),
+        (b"MM\0+", MediaType::Tiff),
     ];
     starts.into_iter().find(|(start, _)| bytes.starts_with(start)).map(|(_, media_type)| media_type)
 }

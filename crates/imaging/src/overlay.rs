@@ -8,7 +8,10 @@ use crate::{EncodeError, Heatmap, Preprocessing, Radiograph};
 /// The share of colour where the heatmap is at its strongest; where it is 0 the radiograph shows alone.
 const ALPHA_MAX: f32 = 0.6;
 
-/// The radiograph in its own proportions and size, in the grey the network saw, coloured where the decision rests.
+/// The radiograph as it stands, in its true proportions, in the grey the network saw, coloured where the decision rests.
+/// It has the radiograph's own width and height, but for an axis whose pixels are the longer: that one is stretched.
+///
+/// The heatmap must stand as the radiograph does: [`Radiograph::posed`] takes it there.
 ///
 /// # Errors
 /// [`EncodeError`] if the heatmap's or the radiograph's values do not fill width and height, or one has no pixels.
@@ -23,7 +26,8 @@ pub fn overlay(
     {
         return Err(EncodeError);
     }
-    let (black, white) = preprocessing.intensity.range(&radiograph.luminance);
+    let (black, white) = preprocessing.intensity.range(radiograph);
+    let radiograph = &*radiograph.squared();
     let (across, down) = preprocessing.axes(radiograph);
     // A pixel's place on the continued axis, as a fraction: where the network saw it.
     let place = |position: u32, axis: crate::resize::Axis| {

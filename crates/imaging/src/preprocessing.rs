@@ -1,5 +1,7 @@
 //! From a radiograph to the network's input, as the model card says. Worker and trainer share this one function.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Radiograph;
@@ -47,7 +49,7 @@ pub enum Filter {
 pub enum Intensity {
     /// The ends of the stored bit depth: for imported networks.
     FullRange,
-    /// The 0.5th and the 99.5th percentile of the whole image; what lies beyond is clipped.
+    /// The 0.5th and the 99.5th percentile of the whole image without its padding; what lies beyond is clipped.
     Percentile,
 }
 
@@ -90,8 +92,9 @@ impl Preprocessing {
         let (width, size) = (radiograph.width as usize, self.size as usize);
         assert_eq!(radiograph.luminance.len(), width * radiograph.height as usize, "luminance fills the radiograph");
         let (across, down) = self.axes(radiograph);
-        let mut grey = resample(&radiograph.luminance, width, &Taps::new(across, size), &Taps::new(down, size));
-        let (black, white) = self.intensity.range(&radiograph.luminance);
+        let (black, white) = self.intensity.range(radiograph);
+        let luminance = without_padding(radiograph, black);
+        let mut grey = resample(&luminance, width, &Taps::new(across, size), &Taps::new(down, size));
         let scale = 1.0 / (white - black);
         for value in &mut grey {
             *value = ((*value - black) * scale).clamp(0.0, 1.0);
@@ -109,14 +112,17 @@ impl Preprocessing {
         planes
     }
 
-    /// The two axes of a radiograph with what geometry adds to them.
+    /// The two axes of a radiograph with what geometry adds to them, each in its own pixels.
     pub(crate) fn axes(&self, radiograph: &Radiograph) -> (Axis, Axis) {
         let (width, height) = (radiograph.width as usize, radiograph.height as usize);
         match self.geometry {
             Geometry::Stretch => (Axis::whole(width), Axis::whole(height)),
             Geometry::Pad => {
-                let side = width.max(height);
-                (Axis::centred(width, side), Axis::centred(height, side))
+                // Lengths in widths of a pixel.
+                let pixel_height = f64::from(radiograph.pose.pixel_aspect);
+                let side = (width as f64).max(height as f64 * pixel_height);
+                let centred = |len: usize, pixel: f64| Axis::centred(len, len.max((side / pixel).round() as usize));
+                (centred(width, 1.0), centred(height, pixel_height))
             }
         }
     }
@@ -124,21 +130,35 @@ impl Preprocessing {
 
 impl Intensity {
     /// The luminance of black and of white; white is the larger by at least 1.
-    pub(crate) fn range(self, luminance: &[u16]) -> (f32, f32) {
+    pub(crate) fn range(self, radiograph: &Radiograph) -> (f32, f32) {
         match self {
             Intensity::FullRange => (0.0, f32::from(u16::MAX)),
-            Intensity::Percentile => percentiles(luminance),
+            Intensity::Percentile => percentiles(&radiograph.luminance, radiograph.padding),
         }
     }
 }
 
-/// The values under which lie 0.5 % and 99.5 % of all pixels; where they coincide, the smallest and largest value.
-fn percentiles(luminance: &[u16]) -> (f32, f32) {
+/// The luminance with padding, if there is any, as bright as what becomes black. Else it would darken the pixels beside it
+/// when these are resized, by more the brighter the picture's black is.
+fn without_padding(radiograph: &Radiograph, black: f32) -> Cow<'_, [u16]> {
+    let black = black as u16;
+    if radiograph.padding == 0 || black == 0 {
+        return Cow::Borrowed(&radiograph.luminance);
+    }
+    Cow::Owned(radiograph.luminance.iter().map(|&value| value.max(black)).collect())
+}
+
+/// The values under which lie 0.5 % and 99.5 % of all pixels that are no padding; where they coincide, the smallest and
+/// largest value.
+fn percentiles(luminance: &[u16], padding: u64) -> (f32, f32) {
     let mut counts = vec![0_u32; 1 << 16];
     for &value in luminance {
         counts[usize::from(value)] += 1;
     }
-    let tail = luminance.len() as u64 / 200;
+    // All padding is black. Where nothing else is left, there is nothing to leave it out of.
+    let padding = if padding < luminance.len() as u64 { padding.min(counts[0].into()) } else { 0 };
+    counts[0] -= padding as u32;
+    let tail = (luminance.len() as u64 - padding) / 200;
     let low = quantile(counts.iter(), tail);
     let high = usize::from(u16::MAX) - quantile(counts.iter().rev(), tail);
     let (low, high) = if low < high {
@@ -214,12 +234,24 @@ mod tests {
         let mut luminance = vec![0; 5];
         luminance.extend((0..990).map(|i| 1000 + i));
         luminance.extend([65535; 5]);
-        assert_eq!(percentiles(&luminance), (1000.0, 1989.0));
-        assert_eq!(percentiles(&[7; 1000]), (7.0, 8.0));
+        assert_eq!(percentiles(&luminance, 0), (1000.0, 1989.0));
+        assert_eq!(percentiles(&[7; 1000], 0), (7.0, 8.0));
         let mut nearly_constant = vec![7; 1000];
         nearly_constant[0] = 900;
-        assert_eq!(percentiles(&nearly_constant), (7.0, 900.0));
-        assert_eq!(percentiles(&[65535; 4]), (65535.0, 65536.0));
+        assert_eq!(percentiles(&nearly_constant, 0), (7.0, 900.0));
+        assert_eq!(percentiles(&[65535; 4], 0), (65535.0, 65536.0));
+    }
+
+    #[test]
+    fn percentiles_leave_padding_out() {
+        let mut luminance = vec![0; 5];
+        luminance.extend((0..990).map(|i| 1000 + i));
+        luminance.extend([65535; 5]);
+        luminance.extend([0; 3000]);
+        assert_eq!(percentiles(&luminance, 3000), (1000.0, 1989.0));
+        assert_eq!(percentiles(&luminance, 0).0, 0.0);
+        assert_eq!(percentiles(&[0; 1000], 1000), (0.0, 1.0));
+        assert_eq!(percentiles(&[0; 1000], 5000), (0.0, 1.0));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use cspine_domain::Uid;
 
 use super::dataset::Dataset;
-use super::tags;
 use super::text::{self, TextEvidence};
+use super::{shape, tags};
 
 /// The part of a DICOM header that leaves the decoder. Absent, empty and unreadable attributes are `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,18 +29,19 @@ pub struct Header {
     pub view_position: Option<String>,
     /// The code value of View Code Sequence (0054,0220).
     pub view_code: Option<String>,
-    /// The row direction of Patient Orientation (0020,0020): the first of its two values.
+    /// The row direction of Patient Orientation (0020,0020), once the image stands upright: the first of its two values.
     pub row_orientation: Option<String>,
     /// What the descriptions say.
     pub text: TextEvidence,
 }
 
 impl Header {
-    /// Whether the header carries exactly these three UIDs.
+    /// Whether the header carries these three UIDs, leading zeros aside.
     pub fn identifies(&self, study: &Uid, series: &Uid, sop: &Uid) -> bool {
-        self.study_instance_uid.as_ref() == Some(study)
-            && self.series_instance_uid.as_ref() == Some(series)
-            && self.sop_instance_uid.as_ref() == Some(sop)
+        let same = |ours: &Option<Uid>, theirs: &Uid| ours.as_ref().is_some_and(|uid| uid.has_numbers_of(theirs));
+        same(&self.study_instance_uid, study)
+            && same(&self.series_instance_uid, series)
+            && same(&self.sop_instance_uid, sop)
     }
 }
 
@@ -65,7 +66,7 @@ impl Header {
             anatomic_region: coded(tags::ANATOMIC_REGION_SEQUENCE),
             view_position: code(tags::VIEW_POSITION),
             view_code: coded(tags::VIEW_CODE_SEQUENCE),
-            row_orientation: code(tags::PATIENT_ORIENTATION),
+            row_orientation: shape::row(dataset),
             text: text::evidence(
                 text(tags::SERIES_DESCRIPTION),
                 text(tags::PROTOCOL_NAME),

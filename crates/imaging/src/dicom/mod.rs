@@ -1,77 +1,122 @@
 //! DICOM files: header, first frame, and the grey values a display would show.
 //!
-//! Only the codecs are foreign (JPEG, JPEG 2000). Structure, sizes, VOI and inversion are read here, on raw samples.
+//! Only the codecs of JPEG 2000 and progressive JPEG are foreign. Structure, sizes, VOI and inversion are read here, on raw samples.
 
+mod bits;
 mod dataset;
+mod decimal;
+mod element;
+mod file;
+mod fragments;
 mod frame;
 mod header;
+mod jpeg;
 mod jpeg2000;
 mod layout;
+mod lut;
+mod padding;
 mod rle;
+mod shape;
+mod stream;
 mod tags;
 mod text;
 mod transfer_syntax;
 mod voi;
+mod walk;
 
+pub(crate) use file::is_dicom;
 pub use header::Header;
 pub use text::TextEvidence;
 
+use cspine_domain::Notes;
+
 use crate::contain::contain;
-use crate::grey::Grey;
+use crate::grey::{Grey, rgb_of_ybr};
 use crate::{DecodeError, Limits, Radiograph};
+use dataset::{Dataset, Value};
 use layout::{Layout, Photometric};
+use padding::Padding;
+use stream::Stream;
 use transfer_syntax::Codec;
 
 /// Decodes the first frame of a DICOM file.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, DecodeError> {
-    let body = transfer_syntax::open(bytes, limits)?;
-    let dataset = dataset::read(&body.bytes, body.encoding)?;
-    let layout = Layout::read(&dataset)?;
+    let mut notes = Notes::new();
+    let body = file::open(bytes, limits, &mut notes)?;
+    let codec = body.syntax.codec;
+    let dataset = walk::read(&body.bytes, body.syntax.encoding, &mut notes)?;
+    let layout = Layout::read(&dataset, &mut notes)?;
+    check(&layout, codec, limits)?;
+    let data = dataset.pixel_data.as_ref().ok_or(dataset::malformed("no pixel data"))?;
+    let first = fragments::first_frame(data, &layout, &body.syntax, &mut notes)?;
+    let layout = layout.of_stream(Stream::read(&first.bytes, codec), &mut notes)?;
+    let header = Header::read(&dataset);
+    let stream = Value { bytes: &first.bytes, vr: first.vr };
+    let frame = contain(dataset::malformed("its decoder failed"), || {
+        frame::decode(stream, &layout, codec, dataset.big_endian)
+    })?;
+    notes.extend(&frame.notes);
+    let (Grey { luminance, colour }, padding) = display(&dataset, &layout, frame, &mut notes)?;
+    let (width, height) = (layout.columns.into(), layout.rows.into());
+    let radiograph = Radiograph::grey(width, height, luminance);
+    Ok(shape::upright(Radiograph { colour, padding, header: Some(header), notes, ..radiograph }, &dataset))
+}
+
+/// Holds the size of the image against the limits, before anything is allocated for it.
+fn check(layout: &Layout, codec: Codec, limits: &Limits) -> Result<(), DecodeError> {
     // Bytes that each codec holds for a sample, its scratch included: measured, and rounded up.
-    let bytes_per_sample = match body.codec {
+    let bytes_per_sample = match codec {
         Codec::Native => 4,
         Codec::Rle => 6,
-        Codec::Jpeg => 16,
+        Codec::Jpeg => 8,
         Codec::Jpeg2000 => 24,
     };
     let bytes_per_pixel = bytes_per_sample * u64::from(layout.samples) + 2;
-    limits.check_pixels(layout.columns.into(), layout.rows.into(), layout.frames, bytes_per_pixel)?;
-    let header = Header::read(&dataset);
-    let frame = contain(dataset::malformed("its decoder failed"), || frame::first(&dataset, &layout, body.codec))?;
-    let Grey { luminance, colour } = display(&dataset, &layout, frame)?;
-    let (width, height) = (layout.columns.into(), layout.rows.into());
-    Ok(Radiograph { colour, header: Some(header), ..Radiograph::grey(width, height, luminance) })
+    limits.check_pixels(layout.columns.into(), layout.rows.into(), layout.frames, bytes_per_pixel)
 }
 
-/// From raw samples to luminance.
-fn display(dataset: &dataset::Dataset<'_>, layout: &Layout, frame: frame::Frame) -> Result<Grey, DecodeError> {
+/// From raw samples to luminance, and how many pixels are padding.
+fn display(
+    dataset: &Dataset<'_>,
+    layout: &Layout,
+    frame: frame::Frame,
+    notes: &mut Notes,
+) -> Result<(Grey, u64), DecodeError> {
     let mut samples = frame.samples;
-    let grey = match layout.photometric {
+    let layout = &layout.of_stream_samples(&samples, notes);
+    let grey = match frame.photometric {
         Photometric::Monochrome { .. } | Photometric::Palette => {
-            let table = voi::table(dataset, layout)?;
-            for sample in &mut samples {
-                *sample = table[layout.index(*sample)];
-            }
+            let padding = show(&mut samples, dataset, layout, notes)?;
             // Whatever its palette holds, an image of colour indices is no radiograph.
-            Grey { luminance: samples, colour: layout.photometric == Photometric::Palette }
+            return Ok((Grey { luminance: samples, colour: frame.photometric == Photometric::Palette }, padding));
         }
         Photometric::Rgb | Photometric::Ybr { .. } => {
             let max = layout.max();
             let scale = |sample: u16| (u32::from(sample.min(max)) * 65535 / u32::from(max)) as u16;
             let pixels = samples.as_chunks::<3>().0.iter().map(|pixel| pixel.map(scale));
-            if layout.photometric != Photometric::Rgb && !frame.converted {
-                Grey::of_rgb(pixels.map(rgb_of_ybr))
-            } else {
-                Grey::of_rgb(pixels)
+            match frame.photometric {
+                Photometric::Ybr { .. } => Grey::of_rgb(pixels.map(rgb_of_ybr)),
+                _ => Grey::of_rgb(pixels),
             }
         }
     };
-    Ok(grey)
+    Ok((grey, 0))
 }
 
-/// PS3.3 C.7.6.3.1.2, YBR_FULL, over 0..=65535.
-fn rgb_of_ybr([y, b, r]: [u16; 3]) -> [u16; 3] {
-    let [y, b, r] = [f32::from(y), f32::from(b) - 32896.0, f32::from(r) - 32896.0]; // 128 of 255
-    // The cast saturates.
-    [y + 1.402 * r, y - 0.344_136 * b - 0.714_136 * r, y + 1.772 * b].map(|value| value.round() as u16)
+/// Puts in the place of each stored sample its luminance, which is black for padding; gives how many are padding.
+fn show(samples: &mut [u16], dataset: &Dataset<'_>, layout: &Layout, notes: &mut Notes) -> Result<u64, DecodeError> {
+    let layout = &layout.of_samples(samples.iter().fold(0, |used, sample| used | sample), notes);
+    let table = voi::table(dataset, layout, notes)?;
+    let padding = Padding::read(dataset, layout, notes);
+    // Asked once for each word that there may be: there are more pixels than words.
+    let padding = padding.map(|padding| (0..=u16::MAX).map(|word| padding.covers(word, layout)).collect::<Vec<bool>>());
+    let is_padding = |sample: u16| padding.as_ref().is_some_and(|padding| padding[usize::from(sample)]);
+    bits::check(samples.iter().copied().filter(|&sample| !is_padding(sample)), dataset, layout, notes)?;
+    let mut covered = 0;
+    for sample in samples {
+        let luminance = if is_padding(*sample) { None } else { Some(table[layout.index(*sample)]) };
+        covered += u64::from(luminance.is_none());
+        *sample = luminance.unwrap_or(0);
+    }
+    Ok(covered)
 }

@@ -1,66 +1,50 @@
 //! What free text says of scope: the last evidence, where coded attributes are silent.
 
+use crate::scope::text::{Reading, View, read};
+
 /// What series description, protocol name and study description say; the texts themselves stay behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TextEvidence {
     /// One of the three names the cervical spine.
     pub cervical: bool,
-    /// Series or protocol names a lateral view.
+    /// Series or protocol names the lateral view, and no other.
     pub lateral: bool,
-    /// Series or protocol names a view that is not the plain lateral: swimmer's, odontoid, oblique, flexion, frontal.
+    /// Series or protocol names one view that is not the plain lateral: swimmer's, odontoid, oblique, flexion, frontal.
     pub other_view: bool,
+    /// Series or protocol lists several views of the examination, or the two differ: they do not tell which one this is.
+    pub several_views: bool,
 }
 
 /// Reads the evidence from texts in any character set that contains ASCII. The study's description lists what was asked
 /// for, often several views, so it only speaks for the region.
 pub(super) fn evidence(series: &[u8], protocol: &[u8], study: &[u8]) -> TextEvidence {
-    let image = [series, protocol];
-    let lateral = image.iter().any(|text| is_lateral(text));
+    let [series, protocol, study] = [series, protocol, study].map(reading);
+    let views = [series.view(), protocol.view()];
+    let lateral = views.contains(&Some(View::Lateral));
+    let other_view = views.iter().flatten().any(|view| *view != View::Lateral);
+    let lists = [&series, &protocol].iter().any(|text| !text.views.is_empty() && text.view().is_none());
     TextEvidence {
-        cervical: [series, protocol, study].iter().any(|text| is_cervical(text)),
-        lateral,
-        other_view: image.iter().any(|text| {
-            words(text).any(|word| {
-                let special = ["swim", "odont", "obl", "flex", "exten"].iter().any(|start| word.starts_with(start));
-                // "AP/LAT" names a protocol; "AP" alone names a view.
-                special || (!lateral && ["ap", "pa", "frontal"].contains(&word.as_str()))
-            })
-        }),
+        cervical: series.cervical || protocol.cervical || study.cervical,
+        lateral: lateral && !other_view,
+        other_view: other_view && !lateral,
+        several_views: (lists && !lateral && !other_view) || (lateral && other_view),
     }
 }
 
-fn is_cervical(text: &[u8]) -> bool {
-    let words: Vec<String> = words(text).collect();
-    let named = |word: &String| ["cspine", "cervic", "hws"].iter().any(|start| word.starts_with(start));
-    // Whole words: "thoracic spine" contains "c spine" too.
-    words.iter().any(named)
-        || words.windows(2).any(|pair| pair[0] == "c" && pair[1].starts_with("spine"))
-        || contains(text, CERVICAL_SPINE)
-}
-
-fn is_lateral(text: &[u8]) -> bool {
-    words(text).any(|word| ["lat", "seitl", "profil"].iter().any(|start| word.starts_with(start)))
-        || contains(text, SIDE_VIEW)
-}
-
-/// Chinese for cervical spine and for lateral view, in UTF-8 and GB 18030.
-const CERVICAL_SPINE: [&[u8]; 2] = ["颈椎".as_bytes(), b"\xbe\xb1\xd7\xb5"];
-const SIDE_VIEW: [&[u8]; 2] = ["侧位".as_bytes(), b"\xb2\xe0\xce\xbb"];
-
-fn contains(text: &[u8], terms: [&[u8]; 2]) -> bool {
-    terms.iter().any(|term| text.windows(term.len()).any(|window| window == *term))
-}
-
-/// Runs of ASCII letters and digits, in lower case.
-fn words(text: &[u8]) -> impl Iterator<Item = String> {
-    text.split(|byte| !byte.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(|word| String::from_utf8_lossy(word).to_ascii_lowercase())
+fn reading(text: &[u8]) -> Reading {
+    let mut reading = read(&String::from_utf8_lossy(text), None);
+    let contains = |term: &[u8]| text.windows(term.len()).any(|window| window == term);
+    // Chinese for cervical spine and for lateral view in GB 18030; other vocabulary is UTF-8 or ASCII.
+    reading.cervical |= contains(b"\xbe\xb1\xd7\xb5");
+    if contains(b"\xb2\xe0\xce\xbb") {
+        reading.views.insert(View::Lateral);
+    }
+    reading
 }
 
 #[cfg(test)]
 mod tests {
-    use super::evidence;
+    use super::{TextEvidence, evidence};
 
     #[test]
     fn the_cervical_spine_is_found_in_its_spellings_and_not_in_the_thoracic_spine() {
@@ -68,7 +52,7 @@ mod tests {
         for text in [b"C-Spine lat".as_slice(), b"c spine", b"CSPINE 2V", b"XR Cervical", b"HWS seitl.", gb18030] {
             assert!(evidence(b"", b"", text).cervical);
         }
-        for text in [b"Thoracic spine".as_slice(), b"Pelvic spine", b"lumbar spine", b"chest", b""] {
+        for text in [b"Thoracic spine".as_slice(), b"Pelvic spine", b"lumbar spine", b"chest", b"cervix", b""] {
             assert!(!evidence(text, text, text).cervical);
         }
     }
@@ -83,5 +67,31 @@ mod tests {
             assert!(evidence(text.as_bytes(), b"", b"").other_view, "{text}");
         }
         assert!(!evidence(b"AP/LAT", b"", b"").other_view);
+    }
+
+    #[test]
+    fn a_list_of_views_tells_none_of_them() {
+        let several = TextEvidence { several_views: true, ..TextEvidence::default() };
+        let lists = [
+            "AP/LAT",
+            "AP/LAT/OBL",
+            "AP LAT ODONTOID",
+            "LAT FLEX EXT EXTENSION",
+            "LAT/OBLIQUE",
+            "lat, flexion",
+            "AP OBL",
+            "AP + LAT",
+            "Swimmer, lateral",
+            "ap seitl. dens",
+            "FACE ET PROFIL",
+            "正位侧位",
+        ];
+        for list in lists {
+            assert_eq!(evidence(list.as_bytes(), b"", b""), several, "{list}");
+            assert_eq!(evidence(b"", list.as_bytes(), b""), several, "{list}");
+        }
+        assert_eq!(evidence(b"LAT", b"AP", b""), several, "they differ");
+        assert!(evidence(b"LAT", b"AP/LAT/OBL", b"").lateral, "the series says which of the protocol's");
+        assert!(evidence(b"OBLIQUE", b"AP/LAT/OBL", b"").other_view);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cspine_domain::Note;
 use cspine_imaging::{Geometry, Intensity, Limits, Preprocessing, Radiograph, decode, resize};
 
 fn fixture(name: &str) -> PathBuf {
@@ -47,6 +48,25 @@ fn every_lossless_transfer_syntax_gives_the_stored_values() {
         "overlay-bits",
     ];
     assert_equal(&names, 1);
+}
+
+#[test]
+fn bits_over_the_stored_ones_are_left_out_or_kept_as_other_readers_do_and_noted() {
+    for name in ["overlay-bits", "over-bits-stored-jpeg2000"] {
+        assert_equal(&[name], 1);
+        assert!(read(&format!("{name}.dcm")).notes.contains(&Note::UnusedBits), "{name}");
+    }
+    assert_equal(&["jpeg2000-16bit-of-12"], 1); // it says more bits than it uses
+    for name in [
+        "jpeg2000-16bit-of-12.dcm",
+        "explicit.dcm",
+        "signed.dcm",
+        "jpeg2000-signed.dcm",
+        "high-bit.dcm",
+        "jpeg-lossless-8bit.dcm",
+    ] {
+        assert!(read(name).notes.is_empty(), "{name}");
+    }
 }
 
 #[test]

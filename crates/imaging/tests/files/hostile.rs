@@ -23,10 +23,10 @@ fn fixtures() -> Vec<(String, Vec<u8>)> {
 }
 
 /// xorshift64*: the same bytes on every machine.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -35,7 +35,7 @@ impl Random {
 }
 
 /// Decodes, and holds the answer to its contract.
-fn check(bytes: &[u8], media_type: Option<MediaType>, what: &str) -> Result<(), DecodeError> {
+pub fn check(bytes: &[u8], media_type: Option<MediaType>, what: &str) -> Result<(), DecodeError> {
     let answer = decode(bytes, media_type, &LIMITS);
     match answer {
         Ok(radiograph) => {

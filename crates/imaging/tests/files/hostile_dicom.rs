@@ -107,22 +107,24 @@ fn a_deflate_bomb_is_over_the_limit() {
 }
 
 #[test]
-fn a_missing_preamble_or_transfer_syntax_is_undecodable() {
-    assert_eq!(error(&image(&[])[132..]).reason(), Reason::Undecodable);
+fn a_data_set_that_shows_neither_what_it_is_nor_an_image_is_undecodable() {
+    // Without preamble and meta information, a data set is known by its first element (`odd_forms.rs`); this has a late one.
+    assert_eq!(error(&image(&[])[132 + 28..]), DecodeError::OtherFormat(MediaType::Dicom));
     let without_meta = [&[0; 128][..], b"DICM", &element(0x0008_0060, "CS", b"CR")].concat();
     assert_eq!(error(&without_meta).reason(), Reason::Undecodable);
 }
 
 #[test]
 fn an_unknown_transfer_syntax_is_not_parked() {
-    for syntax in ["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.201", "1.2.3"] {
+    for syntax in ["1.2.840.10008.1.2.4.100", "1.2.840.10008.1.2.4.110", "1.2.3"] {
         assert_eq!(error(&file(syntax, &[])).reason(), Reason::UnsupportedTransferSyntax);
     }
 }
 
 #[test]
 fn bits_that_contradict_each_other_are_undecodable() {
-    for (stored, high) in [(0, 11), (17, 16), (12, 16), (12, 3), (0xffff, 0xfffe)] {
+    // A high bit that contradicts the bits stored is put right, as other readers do (`odd_forms.rs`).
+    for (stored, high) in [(0, 11), (17, 16), (0xffff, 0xfffe)] {
         let (stored, high) = (u16::to_le_bytes(stored), u16::to_le_bytes(high));
         let bytes = image(&[(0x0028_0101, "US", &stored), (0x0028_0102, "US", &high)]);
         assert_eq!(error(&bytes).reason(), Reason::Undecodable);
@@ -138,7 +140,7 @@ fn sizes_that_the_pixels_do_not_fill_are_errors() {
     let huge = image(&[(0x0028_0010, "US", &[0xff, 0xff]), (0x0028_0011, "US", &[0xff, 0xff])]);
     assert_eq!(error(&huge).reason(), Reason::OverLimit);
     assert_eq!(error(&image(&[(0x0028_0008, "IS", b"1000000 ")])).reason(), Reason::OverLimit);
-    assert_eq!(error(&image(&[(0x0028_0008, "IS", b"0 ")])).reason(), Reason::Undecodable);
+    assert_eq!(error(&image(&[(0x0028_0008, "IS", b"-1")])).reason(), Reason::Undecodable);
     assert_eq!(error(&image(&[(0x0028_0002, "US", &[4, 0])])).reason(), Reason::Undecodable);
 }
 
@@ -156,9 +158,11 @@ fn a_slope_below_zero_turns_the_picture_and_one_of_zero_counts_as_absent() {
     let expected: Vec<u16> = whole_range().iter().map(|value| 65535 - value).collect();
     assert!(turned.iter().zip(&expected).all(|(a, b)| a.abs_diff(*b) <= 1));
     assert_eq!(luminance(&image(&[(0x0028_1053, "DS", b"0 ")])), whole_range());
-    for slope in [&b"1e308"[..], b"1e-320", b"-1e308", b"1e999"] {
+    for slope in [&b"1e308"[..], b"1e-320", b"-1e308"] {
         assert_eq!(luminance(&image(&[(0x0028_1053, "DS", slope)])).len(), 256);
     }
+    // Over what a number can hold it was once taken for 1, which is another number.
+    assert_eq!(error(&image(&[(0x0028_1053, "DS", b"1e999")])).reason(), Reason::Undecodable);
 }
 
 #[test]

@@ -1,6 +1,16 @@
 //! Files, sound and hostile.
 
+mod codecs;
 mod foreign;
+mod form;
+mod grey_forms;
 mod hostile;
 mod hostile_dicom;
+mod lossless_jpeg;
+mod odd_dicom;
+mod odd_forms;
+mod odd_pixels;
+mod orientation;
+mod padding;
 mod scope;
+mod writer;

@@ -1,0 +1,89 @@
+//! The strips or tiles of a page, put together.
+
+use super::page::{Compression, Page};
+use super::{File, damaged, packing, samples};
+use crate::DecodeError;
+use crate::jpeg::{self, Header};
+
+/// `width * height * samples` samples, pixel by pixel.
+pub(super) fn read(file: &File<'_>, page: &Page<'_>) -> Result<Vec<u16>, DecodeError> {
+    let (width, height) = (page.width as usize, page.height as usize);
+    let (across, down) = page.grid();
+    let (planes, carried) = if page.planar { (page.samples, 1) } else { (1, page.samples) };
+    let mut picture = vec![0; width * height * page.samples];
+    for (number, &chunk) in page.chunks.iter().take(across * down * planes).enumerate() {
+        let (plane, place) = (number / (across * down), number % (across * down));
+        let (left, top) = (place % across * page.chunk.0, place / across * page.chunk.1);
+        // A strip ends with the page; a tile does not.
+        let rows = if page.tiled { page.chunk.1 } else { page.chunk.1.min(height - top) };
+        let values = chunk_samples(file, page, chunk, rows, carried)?;
+        let columns = page.chunk.0.min(width - left);
+        let lines = values.chunks_exact(page.chunk.0 * carried).take(height - top);
+        for (y, line) in lines.enumerate() {
+            let start = ((top + y) * width + left) * page.samples + plane;
+            if page.planar {
+                let target = picture[start..].iter_mut().step_by(page.samples);
+                target.zip(&line[..columns]).for_each(|(sample, &value)| *sample = value);
+            } else {
+                picture[start..][..columns * carried].copy_from_slice(&line[..columns * carried]);
+            }
+        }
+    }
+    Ok(picture)
+}
+
+/// The samples of one chunk, `carried` a pixel.
+fn chunk_samples(
+    file: &File<'_>,
+    page: &Page<'_>,
+    (offset, count): (u64, u64),
+    rows: usize,
+    carried: usize,
+) -> Result<Vec<u16>, DecodeError> {
+    const OUTSIDE: DecodeError = damaged("a strip or tile that lies outside the file");
+    let rest = usize::try_from(offset).ok().and_then(|offset| file.bytes.get(offset..)).ok_or(OUTSIDE)?;
+    let row_bytes = (page.chunk.0 * carried * page.bits as usize).div_ceil(8);
+    // The length of what is not packed is known; some writers say another, or none.
+    let length =
+        if page.compression == Compression::None { row_bytes * rows } else { usize::try_from(count).unwrap_or(0) };
+    let packed = rest.get(..if length == 0 { rest.len() } else { length }).ok_or(OUTSIDE)?;
+    if page.compression == Compression::Jpeg {
+        return jpeg_samples(page, packed, rows, carried);
+    }
+    let reversed: Vec<u8>;
+    let packed = if page.lowest_first {
+        reversed = packed.iter().map(|byte| byte.reverse_bits()).collect();
+        &reversed
+    } else {
+        packed
+    };
+    let bytes = packing::unpack(page.compression, packed, row_bytes * rows)?;
+    let mut values = samples::read(&bytes, row_bytes, page.chunk.0 * carried, page.bits, file.big_endian);
+    if page.predicted {
+        samples::undo_prediction(&mut values, page.chunk.0 * carried, carried, page.bits);
+    }
+    Ok(values)
+}
+
+/// A chunk that is a JPEG stream; its tables may lie in the directory.
+fn jpeg_samples(page: &Page<'_>, chunk: &[u8], rows: usize, carried: usize) -> Result<Vec<u16>, DecodeError> {
+    let joined: Vec<u8>;
+    let stream = match (page.jpeg_tables, chunk) {
+        ([0xff, 0xd8, tables @ .., 0xff, 0xd9], [0xff, 0xd8, rest @ ..]) => {
+            joined = [&[0xff, 0xd8], tables, rest].concat();
+            &joined
+        }
+        _ => chunk,
+    };
+    let header = Header::read(stream)?;
+    // Some writers fill up the last strip.
+    let fits = usize::from(header.width) == page.chunk.0 && (rows..=page.chunk.1).contains(&usize::from(header.height));
+    if !fits || header.components.len() != carried || u32::from(header.precision) != page.bits {
+        return Err(damaged("a JPEG strip or tile of another size than its page says"));
+    }
+    let samples = jpeg::decode(stream, &header)?.samples;
+    if samples.iter().any(|&sample| u32::from(sample) >> page.bits != 0) {
+        return Err(damaged("a JPEG strip or tile of larger samples than its page says"));
+    }
+    Ok(samples)
+}

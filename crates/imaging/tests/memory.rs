@@ -1,0 +1,102 @@
+//! Hostile forms of small compressed files, byte after byte changed: no panic, and no more memory than allowed.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::path::Path;
+
+use cspine_imaging::{Limits, decode};
+
+thread_local! {
+    /// Bytes that this thread holds, and the most it has held.
+    static HELD: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
+}
+
+struct Counting;
+
+fn count(change: isize) {
+    // A thread that is ending counts no more.
+    let _ = HELD.try_with(|held| {
+        let now = held.get().0 + change;
+        held.set((now, held.get().1.max(now)));
+    });
+}
+
+// SAFETY: every call goes to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: the caller keeps `alloc`'s contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: the caller keeps `alloc_zeroed`'s contract.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: the caller keeps `dealloc`'s contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const LIMITS: Limits =
+    Limits { max_bytes: 1 << 20, max_width: 1024, max_height: 1024, max_pixels: 1 << 16, max_memory: 4 << 20 };
+/// What a decoder may hold beside the pixels: tables, and buffers of a fixed size.
+const SCRATCH: isize = 2 << 20;
+
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
+}
+
+/// Bytes at the start of a file of which each is changed; of the rest it is every so many.
+const HEADERS: usize = 420;
+
+/// The most bytes that decoding held, and whether a decoder panicked.
+fn hold(file: &[u8]) -> (isize, bool) {
+    HELD.set((0, 0));
+    let panicked = decode(file, None, &LIMITS).is_err_and(|error| error.to_string().ends_with("its decoder failed"));
+    (HELD.get().1, panicked)
+}
+
+#[test]
+fn changed_and_missing_bytes_neither_panic_nor_take_memory() {
+    let files = [
+        "ljpeg-restart.dcm",
+        "jpeg-12bit.dcm",
+        "jpegls-near.dcm",
+        "jpegls-samples.dcm",
+        "htj2k-signed.dcm",
+        "jpg-lossless.jpg",
+        "grey8.jpg",
+        "rgb.jpg",
+        "tiff-big-endian-tiles.tif",
+        "tiff-big-zstd.tif",
+        "tiff-packbits.tif",
+        "tiff-jpeg.tif",
+        "tiff-palette.tif",
+        "tiff-thumbnail.tif",
+    ];
+    for name in files {
+        let sound = fixture(name);
+        let step = (sound.len() / 120).max(1);
+        for at in (0..sound.len()).filter(|&at| at < HEADERS || at % step == 0) {
+            for value in [0, 0xff, sound[at] ^ 0x80, sound[at].wrapping_add(1)] {
+                let mut file = sound.clone();
+                file[at] = value;
+                let (held, panicked) = hold(&file);
+                assert!(!panicked, "{name}: byte {at} as {value}");
+                assert!(held <= LIMITS.max_memory as isize + SCRATCH, "{name}: byte {at} as {value} held {held}");
+            }
+        }
+        for length in (0..sound.len()).step_by(step) {
+            let (held, panicked) = hold(&sound[..length]);
+            assert!(!panicked && held <= LIMITS.max_memory as isize + SCRATCH, "{name} cut to {length}: {held}");
+        }
+    }
+}
