@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor};
-use cspine_domain::{Class, Sha256};
-use cspine_imaging::Heatmap;
+use cspine_domain::{Class, Orientation, Sha256};
+use cspine_imaging::{Heatmap, oriented};
 
 use crate::ModelError;
 use crate::card::ModelCard;
@@ -45,14 +45,22 @@ pub struct Inference {
     pub features: Vec<f32>,
     /// What the heatmap explains: the likelier injury when flagged, else the class.
     pub explained: Class,
-    /// Whether the answer is that to the image with left for right: films face either way, a network may know one.
-    pub mirrored: bool,
-    /// The saliency map at the network's resolution, if one was asked for and the image is not out of distribution.
+    /// How the input was turned and mirrored when it was answered so.
+    pub look: Orientation,
+    /// The saliency map at the network's resolution, if one was asked for and the image is not out of distribution. It lies
+    /// on the input turned by `look.turn()`: a person sees the image upright, and facing as it was given.
     pub heatmap: Option<Heatmap>,
     /// How long the pass to the logits took.
     pub forward_time: Duration,
     /// How long the saliency map took on top of that; zero when none was asked for.
     pub explain_time: Duration,
+}
+
+impl Inference {
+    /// Whether it is answered without being turned; mirrored or not.
+    pub fn is_answered_as_it_lies(&self) -> bool {
+        self.standing.is_answered() && self.look.quarters() == 0
+    }
 }
 
 impl Classifier {
@@ -106,7 +114,8 @@ impl Classifier {
     }
 
     /// The answer for one input `[3, size, size]`. One that the gate knows nothing of is looked at once more with left for
-    /// right; its heatmap lies on the input as it was given all the same.
+    /// right: films face either way, a network may know one. One that it does not know then either is looked at in the six
+    /// other orientations, and the one that the gate knows best counts, if it stands as [`Gate::turned`] asks.
     ///
     /// # Errors
     /// An input of another length; an output that is not finite.
@@ -115,15 +124,50 @@ impl Classifier {
         if inference.standing.is_answered() {
             return Ok(inference);
         }
-        let other = self.infer_as_it_faces(&mirrored(input, self.card.preprocessing.size as usize), method)?;
-        if !other.standing.is_answered() {
-            return Ok(inference);
-        }
+        let other = self.infer_looking(input, Orientation::MIRRORED, method)?;
         let forward_time = inference.forward_time + other.forward_time;
-        Ok(Inference { mirrored: true, heatmap: other.heatmap.map(Heatmap::mirrored), forward_time, ..other })
+        if other.standing.is_answered() {
+            return Ok(Inference { forward_time, ..other });
+        }
+        let begin = Instant::now();
+        let turned = self.turned(input)?;
+        let forward_time = forward_time + begin.elapsed();
+        let answer = turned.map(|look| self.infer_looking(input, look, method)).transpose()?;
+        Ok(answer.map_or(Inference { forward_time, ..inference }, |answer| Inference {
+            forward_time: forward_time + answer.forward_time,
+            ..answer
+        }))
     }
 
-    /// The answer for one input `[3, size, size]` as it faces, whatever the gate says of its mirror image.
+    /// The orientation, of the six that turn an input, in which the gate knows it.
+    fn turned(&self, input: &[f32]) -> Result<Option<Orientation>, ModelError> {
+        let Some(gate) = &self.gate else { return Ok(None) };
+        let looks = Orientation::ALL.into_iter().filter(|look| look.quarters() > 0);
+        let looks: Vec<Orientation> = looks.collect();
+        let inputs: Vec<Vec<f32>> = looks.iter().map(|&look| self.looking(input, look)).collect();
+        let scores = self.observe(&inputs)?.iter().map(|observation| gate.score(observation)).collect::<Vec<f32>>();
+        Ok(gate.turned(looks.into_iter().zip(scores)))
+    }
+
+    /// The answer for an input as it faces once turned and mirrored. Its heatmap has its turn, and is not mirrored.
+    fn infer_looking(
+        &self,
+        input: &[f32],
+        look: Orientation,
+        method: Option<SaliencyMethod>,
+    ) -> Result<Inference, ModelError> {
+        self.check(input)?;
+        let answer = self.infer_as_it_faces(&self.looking(input, look), method)?;
+        let unmirrored = Orientation::new(0, look.is_mirrored());
+        Ok(Inference { look, heatmap: answer.heatmap.map(|map| map.oriented(unmirrored)), ..answer })
+    }
+
+    /// An input turned and mirrored.
+    fn looking(&self, input: &[f32], look: Orientation) -> Vec<f32> {
+        oriented_input(input, self.card.preprocessing.size as usize, look)
+    }
+
+    /// The answer for one input `[3, size, size]` as it faces, whatever the gate says of its other orientations.
     ///
     /// # Errors
     /// As [`infer`](Self::infer).
@@ -172,7 +216,7 @@ impl Classifier {
             standing,
             atypicality,
             explained: if flagged { injury } else { class },
-            mirrored: false,
+            look: Orientation::AS_IT_IS,
             heatmap: None,
             forward_time,
             explain_time: Duration::ZERO,
@@ -202,9 +246,9 @@ impl Classifier {
     }
 }
 
-/// Rows of `side` values, each with its last value first.
-pub fn mirrored(input: &[f32], side: usize) -> Vec<f32> {
-    input.chunks_exact(side).flat_map(|row| row.iter().rev().copied()).collect()
+/// Planes of `side * side` values, one after the other, each turned and mirrored.
+pub fn oriented_input(planes: &[f32], side: usize, orientation: Orientation) -> Vec<f32> {
+    planes.chunks_exact(side * side).flat_map(|plane| oriented(plane, side, orientation)).collect()
 }
 
 /// Features `[n, f]` and outputs `[n, 3]`, image by image.

@@ -13,6 +13,9 @@ pub mod average;
 pub mod card;
 pub mod checkpoint;
 mod classifier;
+#[cfg(test)]
+#[path = "../tests/networks/close.rs"]
+mod close;
 mod error;
 mod explain;
 pub mod gate;
@@ -32,7 +35,7 @@ mod threads;
 pub use architecture::Architecture;
 pub use card::{Estimate, ModelCard, Operating, Rule};
 pub use checkpoint::Checkpoint;
-pub use classifier::{Classifier, Inference, mirrored};
+pub use classifier::{Classifier, Inference, oriented_input};
 pub use error::ModelError;
 pub use gate::Standing;
 pub use golden::Golden;

@@ -1,5 +1,8 @@
 //! Where an injury is, and whether a map points there.
 
+use cspine_domain::Orientation;
+use cspine_imaging::oriented;
+
 /// The pixels of an injury at the network's resolution.
 pub struct Mask {
     /// Row-major.
@@ -35,10 +38,9 @@ impl Mask {
         Self { inside, side: self.side }
     }
 
-    /// The mask with left for right.
-    pub fn mirrored(mut self) -> Self {
-        self.inside.chunks_exact_mut(self.side).for_each(<[bool]>::reverse);
-        self
+    /// The mask turned and mirrored.
+    pub fn oriented(self, orientation: Orientation) -> Self {
+        Self { inside: oriented(&self.inside, self.side, orientation), side: self.side }
     }
 
     /// Its share of the picture.
@@ -68,6 +70,8 @@ impl Mask {
 
 #[cfg(test)]
 mod tests {
+    use cspine_domain::Orientation;
+
     use super::Mask;
 
     /// Seven pixels a side, inside where both are 3 or 4.
@@ -105,8 +109,8 @@ mod tests {
 
     #[test]
     fn a_mirrored_mask_has_each_row_from_its_end() {
-        let mirrored =
-            Mask { inside: vec![true, false, false, false, true, false, true, true, false], side: 3 }.mirrored();
+        let mirrored = Mask { inside: vec![true, false, false, false, true, false, true, true, false], side: 3 }
+            .oriented(Orientation::MIRRORED);
         assert_eq!(mirrored.inside, [false, false, true, false, true, false, false, true, true]);
     }
 

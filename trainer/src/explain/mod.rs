@@ -107,7 +107,8 @@ fn measure(
         input_size: checkpoint.card.preprocessing.size,
         data_digest: digest(samples.iter().map(|sample| sample.sha256)),
         images: samples.len(),
-        mirrored: samples.iter().filter(|sample| sample.mirrored).count(),
+        mirrored: samples.iter().filter(|sample| sample.look.is_mirrored()).count(),
+        turned: samples.iter().filter(|sample| sample.look.quarters() > 0).count(),
         pointing,
         faithfulness: some(&faithfulness)
             .then(|| faithfulness::measure(scene, &faithfulness, &explainers, tell))

@@ -28,11 +28,11 @@ pub fn render(report: &Report, pictures: &Pictures, provenance: &Provenance) -> 
         report.images,
         report.verdict()
     ));
-    if report.mirrored > 0 {
+    if report.mirrored + report.turned > 0 {
         page.paragraph(&format!(
-            "{} of the images the network knows with left for right only: so they are shown and measured, as a worker \
-             has them answered.",
-            report.mirrored
+            "{} of the images the network knows with left for right only, {} turned only: so they are shown and measured, \
+             as a worker has them answered.",
+            report.mirrored, report.turned
         ));
     }
     if let Some(pointing) = &report.pointing {

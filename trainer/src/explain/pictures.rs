@@ -17,8 +17,12 @@ const OUTLINE: [u8; 3] = [0, 230, 200];
 pub fn maps(scene: &Scene<'_>, explainers: &[Explainer], i: usize, tolerance: f32) -> Result<Vec<Picture>> {
     let sample = &scene.samples[i];
     let film = picture(&sample.grey, &vec![0.0; sample.grey.len()], sample.mask.as_ref(), scene.side())?;
-    let mirrored = if sample.mirrored { ", left for right" } else { "" };
-    let caption = format!("the film{mirrored}: {}", sample.kind.replace('_', " "));
+    let turned = match sample.look.quarters() {
+        0 => String::new(),
+        quarters => format!(", turned by {}°", 90 * u16::from(quarters)),
+    };
+    let mirrored = if sample.look.is_mirrored() { ", left for right" } else { "" };
+    let caption = format!("the film{turned}{mirrored}: {}", sample.kind.replace('_', " "));
     let mut pictures = vec![Picture { jpeg: film, caption }];
     for explainer in explainers {
         let map = scene.map(*explainer, i, sample.class)?;

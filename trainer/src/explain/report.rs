@@ -26,6 +26,8 @@ pub struct Report {
     pub images: usize,
     /// Of them those that the model answers as their mirror image only, and that are measured so.
     pub mirrored: usize,
+    /// The same of those that it answers turned only, mirrored or not.
+    pub turned: usize,
     /// The pointing game and the energy inside masks; null without masks.
     pub pointing: Option<Pointing>,
     /// Deletion and insertion.
@@ -92,11 +94,12 @@ impl Report {
     fn write(&self, text: &mut String) -> std::fmt::Result {
         writeln!(
             text,
-            "{} at {} pixels, {} images, {} of them mirrored",
+            "{} at {} pixels, {} images, {} of them mirrored, {} turned",
             self.architecture.as_str(),
             self.input_size,
             self.images,
-            self.mirrored
+            self.mirrored,
+            self.turned
         )?;
         if let Some(pointing) = &self.pointing {
             writeln!(

@@ -25,7 +25,8 @@ pub struct Rotation {
     pub probability_change: Vec<f64>,
     /// Share of films that are still explained as of that class, by angle.
     pub same_class: Vec<f64>,
-    /// Share of films that the scope gate would keep from any answer, the figures above notwithstanding; by angle.
+    /// Share of films that the scope gate keeps from being answered as they lie, the figures above notwithstanding; by angle.
+    /// A worker then turns them by quarters until it knows them, or refuses them.
     pub refused: Vec<f64>,
     /// One a method.
     pub rows: Vec<Turned>,
@@ -81,7 +82,7 @@ pub struct Answer {
     pub probability: f64,
     /// Whether that would be explained too.
     pub same_class: bool,
-    /// Whether the scope gate keeps the film from any answer, as it faces and with left for right.
+    /// Whether the scope gate keeps the film from being answered as it lies, mirrored or not.
     pub refused: bool,
 }
 
@@ -90,7 +91,7 @@ pub fn answer(scene: &Scene<'_>, i: usize, angle: f32) -> Result<Answer> {
     let (sample, input) = (&scene.samples[i], input(scene, i, angle));
     let asked = || {
         let answer = scene.model.infer_as_it_faces(&input, None)?;
-        let refused = !answer.standing.is_answered() && !scene.model.infer(&input, None)?.standing.is_answered();
+        let refused = !scene.model.infer(&input, None)?.is_answered_as_it_lies();
         let probability = f64::from(answer.probabilities[sample.explained.index()]);
         Ok::<_, ModelError>(Answer { probability, same_class: answer.explained == sample.explained, refused })
     };

@@ -1,9 +1,9 @@
 //! The images that maps are made of.
 
 use anyhow::{Context, Result, ensure};
-use cspine_domain::{Class, Sha256};
-use cspine_imaging::{Intensity, Limits, Preprocessing, Radiograph, decode};
-use cspine_nets::{Classifier, mirrored};
+use cspine_domain::{Class, Orientation, Sha256};
+use cspine_imaging::{Intensity, Limits, Preprocessing, Radiograph, decode, oriented};
+use cspine_nets::Classifier;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -12,8 +12,7 @@ use rayon::prelude::*;
 use super::mask::Mask;
 use crate::dataset::{Dataset, Example, LoadError, radiograph, read};
 
-/// An image as the network sees it: with left for right where it answers, and a worker explains, nothing but the mirror
-/// image.
+/// An image as the network sees it: turned and mirrored where it answers, and a worker explains, nothing but that.
 pub struct Sample {
     /// Its name in the data set.
     pub name: String,
@@ -29,8 +28,8 @@ pub struct Sample {
     pub explained: Class,
     /// Where the injury is; for an injured image whose data set says so.
     pub mask: Option<Mask>,
-    /// Whether all of these have left for right.
-    pub mirrored: bool,
+    /// How all of these are turned and mirrored, on top of what the file says.
+    pub look: Orientation,
     /// The file's digest.
     pub sha256: Sha256,
 }
@@ -59,10 +58,9 @@ impl Sample {
         let mut grey = preprocessing.grey(&film);
         let mut mask = if example.class.is_injury() { mask(example, &film, preprocessing, limits)? } else { None };
         let inference = model.infer(&preprocessing.normalise(&grey), None).with_context(|| example.name.clone())?;
-        if inference.mirrored {
-            grey = mirrored(&grey, preprocessing.size as usize);
-            mask = mask.map(Mask::mirrored);
-        }
+        let look = inference.look;
+        grey = oriented(&grey, preprocessing.size as usize, look);
+        mask = mask.map(|mask| mask.oriented(look));
         Ok(Self {
             name: example.name.clone(),
             class: example.class,
@@ -71,19 +69,20 @@ impl Sample {
             grey,
             explained: inference.explained,
             mask,
-            mirrored: inference.mirrored,
+            look,
             sha256: Sha256::of(&bytes),
         })
     }
 }
 
-/// The injury's mask, by the geometry that the image went through.
+/// The injury's mask, by the geometry that the image went through. It is drawn on the pixels as they are stored.
 fn mask(example: &Example, image: &Radiograph, preprocessing: &Preprocessing, limits: &Limits) -> Result<Option<Mask>> {
     let Some(path) = &example.mask else { return Ok(None) };
     let name = || format!("the mask of {}", example.name);
     let file = Example { name: name(), path: path.clone(), ..example.clone() };
     let mask =
         decode(&read(&file, limits)?, None, limits).map_err(|source| LoadError::Decode { name: name(), source })?;
+    let mask = mask.posed(image.pose);
     ensure!(
         (mask.width, mask.height) == (image.width, image.height),
         "{} is {} × {} pixels, the image {} × {}",

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use cspine_domain::{Class, Orientation};
 use cspine_imaging::{Limits, Radiograph, decode};
-use cspine_nets::gate::{Gate, Observation, Score};
-use cspine_nets::{Classifier, mirrored};
+use cspine_nets::gate::{Observation, Score};
+use cspine_nets::{Classifier, Inference, Standing};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rayon::prelude::*;
@@ -16,25 +17,24 @@ use crate::augment::Augmentation;
 use crate::metrics::area;
 use crate::progress::bar;
 
-/// A film as the worker has it looked at: one that the gate knows nothing of is looked at once more.
-#[derive(Debug, Clone)]
+/// What a worker makes of a film: one that the gate knows nothing of is looked at in other orientations too.
+#[derive(Debug, Clone, Copy)]
 pub struct Look {
-    /// As it is.
-    pub as_it_faces: Observation,
-    /// With left for right.
-    pub mirrored: Observation,
-}
-
-impl Look {
-    /// The score that decides: a film is known if it is known either way.
-    pub fn score(&self, gate: &Gate) -> f32 {
-        gate.score(&self.as_it_faces).min(gate.score(&self.mirrored))
-    }
+    /// Where it stands.
+    pub standing: Standing,
+    /// The score of the look that it is answered by, of the film as it lies where it is not.
+    pub score: f32,
+    /// How it was turned and mirrored to be answered.
+    pub look: Orientation,
+    /// The class of the highest probability.
+    pub class: Class,
+    /// Whether it is flagged.
+    pub flagged: bool,
 }
 
 /// A network that looks at films, on rayon's current pool, a thread a film.
 pub struct Looks {
-    /// The network.
+    /// The network, with its gate where looks are a worker's.
     pub model: Classifier,
     /// Of what is random: augmentation, and how films are spoilt.
     pub seed: u64,
@@ -50,16 +50,33 @@ impl Looks {
         Ok(looks.into_iter().flatten().collect())
     }
 
-    /// At films spoilt in every way, by [`Outside::ALL`].
+    /// At films spoilt in every way as they lie, by [`Outside::ALL`]: to choose a score by.
+    pub fn spoilt(&self, doing: &str, films: &Films) -> Result<Vec<Vec<Observation>>> {
+        self.every_way(doing, films, |film| {
+            let input = self.model.card().preprocessing.apply(film);
+            Ok(self.model.observe(&[input])?.swap_remove(0))
+        })
+    }
+
+    /// A worker's at films spoilt in every way, by [`Outside::ALL`].
     pub fn outside(&self, doing: &str, films: &Films) -> Result<Vec<Vec<Look>>> {
+        self.every_way(doing, films, |film| self.look(film))
+    }
+
+    fn every_way<T: Clone + Send>(
+        &self,
+        doing: &str,
+        films: &Films,
+        look: impl Fn(&Radiograph) -> Result<T> + Sync,
+    ) -> Result<Vec<Vec<T>>> {
         let rows = over(doing, films.count(), |i| {
             let (film, mut rng) = (films.film(i)?, self.rng(i));
-            Outside::ALL.iter().map(|outside| self.look(&outside.of(&film, &mut rng))).collect::<Result<Vec<_>>>()
+            Outside::ALL.iter().map(|outside| look(&outside.of(&film, &mut rng))).collect::<Result<Vec<_>>>()
         })?;
         Ok((0..Outside::ALL.len()).map(|k| rows.iter().map(|row| row[k].clone()).collect()).collect())
     }
 
-    /// At films that something was done to.
+    /// A worker's at films that something was done to.
     pub fn changed(
         &self,
         doing: &str,
@@ -83,12 +100,10 @@ impl Looks {
     }
 
     fn look(&self, film: &Radiograph) -> Result<Look> {
-        let preprocessing = &self.model.card().preprocessing;
-        let input = preprocessing.apply(film);
-        let other = mirrored(&input, preprocessing.size as usize);
-        let observed: [Observation; 2] = self.model.observe(&[input, other])?.try_into().expect("as many as inputs");
-        let [as_it_faces, mirrored] = observed;
-        Ok(Look { as_it_faces, mirrored })
+        let inference = self.model.infer(&self.model.card().preprocessing.apply(film), None)?;
+        let score = inference.atypicality.context("a model without a scope gate")?;
+        let Inference { standing, look, class, flagged, .. } = inference;
+        Ok(Look { standing, score, look, class, flagged })
     }
 
     fn rng(&self, i: usize) -> StdRng {
@@ -134,12 +149,12 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// How well a score tells films in scope from those out of it: the area under the ROC curve, the mean over the sorts.
-pub fn mean_area(score: &Score, inside: &[Observation], outside: &[Vec<Look>]) -> f64 {
+pub fn mean_area(score: &Score, inside: &[Observation], outside: &[Vec<Observation>]) -> f64 {
     let scored = |observation: &Observation, stranger: bool| (f64::from(score.of(observation)), stranger);
     let inside: Vec<(f64, bool)> = inside.iter().map(|observation| scored(observation, false)).collect();
     let areas = outside
         .iter()
-        .filter_map(|sort| area(inside.iter().copied().chain(sort.iter().map(|look| scored(&look.as_it_faces, true)))));
+        .filter_map(|sort| area(inside.iter().copied().chain(sort.iter().map(|film| scored(film, true)))));
     areas.sum::<f64>() / outside.len() as f64
 }
 
@@ -155,7 +170,7 @@ pub(crate) fn quantile(score: &Score, inside: &[Observation], share: f64) -> f32
 mod tests {
     use cspine_nets::gate::{Observation, Score};
 
-    use super::{Look, mean_area, quantile};
+    use super::{mean_area, quantile};
 
     /// Energies of about −z, since the other outputs are far below.
     fn observed(z: f32) -> Observation {
@@ -174,9 +189,8 @@ mod tests {
     #[test]
     fn sorts_weigh_alike_however_many_films_they_have() {
         let inside = [observed(1.0), observed(2.0)];
-        let look = |z| Look { as_it_faces: observed(z), mirrored: observed(9.0) };
-        let far = vec![look(0.0); 9];
-        let near = vec![look(1.5)];
+        let far = vec![observed(0.0); 9];
+        let near = vec![observed(1.5)];
         assert_eq!(mean_area(&Score::Energy, &inside, &[far, near]), 0.75);
     }
 }

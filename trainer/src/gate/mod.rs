@@ -5,6 +5,7 @@
 
 pub mod films;
 mod measure;
+mod orientations;
 pub mod outside;
 mod page;
 mod report;
@@ -14,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use cspine_domain::Sha256;
-use cspine_nets::gate::{Gate, GateCard, Mahalanobis, Score};
+use cspine_nets::gate::{Gate, GateCard, Mahalanobis, Method, Score};
+use cspine_nets::{Checkpoint, Classifier};
 use cspine_phantom::Preset;
 
 use crate::dataset::Dataset;
@@ -25,6 +27,7 @@ use films::Films;
 use measure::{Looks, mean_area};
 
 pub(crate) use measure::{as_is_and_augmented, quantile};
+pub use orientations::Oriented;
 pub use report::{Rate, Report, Single};
 pub use spoilt::kept_out;
 pub(crate) use spoilt::{films_to_spoil, scores_of_spoilt};
@@ -38,15 +41,18 @@ pub(crate) const OUTER_SHARE: f64 = 0.005;
 ///
 /// The gate is fitted to films in scope, its thresholds are found on others, and the better of two scores (energy of the
 /// logits, Mahalanobis distance of the features) is kept, by how well they tell films in scope from noise, blank, inverted,
-/// turned and badly cropped ones. The weights stay as they are.
+/// turned and badly cropped ones. The weights stay as they are. With --keep, the gate that the model has is measured.
 #[derive(Debug, Clone, clap::Args)]
 pub struct GateArgs {
     /// Model file
     #[arg(long, env = "CSPINE_MODEL", value_name = "FILE")]
     pub model: PathBuf,
     /// Model file to write: the same network with a gate
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "keep")]
+    pub out: Option<PathBuf>,
+    /// Measure the gate that the model has; nothing is fitted and no model is written
+    #[arg(long, conflicts_with = "out")]
+    pub keep: bool,
     /// Phantoms to fit to; half as many find the thresholds, and a quarter as many are reported of each sort
     #[arg(long, default_value_t = 2400, value_parser = clap::value_parser!(u32).range(40..=100_000), conflicts_with = "data")]
     pub phantoms: u32,
@@ -121,44 +127,58 @@ impl Sets {
     }
 }
 
-/// Fits, chooses, finds the thresholds, measures, and writes the model.
+/// Fits, chooses, finds the thresholds, measures, and writes the model; or, with `keep`, measures.
 ///
 /// # Errors
 /// If a file cannot be used or written, or there are too few images.
 pub fn run(args: &GateArgs) -> Result<()> {
     ensure!(0.0 < args.outer && args.outer <= args.inner && args.inner < 1.0, "shares are 0 < --outer <= --inner < 1");
     let (mut checkpoint, model) = load_checkpoint(&args.model)?;
+    let before = model.sha256();
     let looks = Looks { model, seed: args.seed };
     let sets = Sets::of(args)?;
+    let areas = if args.keep { Vec::new() } else { fit(args, &sets, &looks, &mut checkpoint)? };
+    let gated = Looks { model: Classifier::new(&checkpoint, before)?, ..looks };
+    let card = checkpoint.card.gate.clone().context("the model has no scope gate to keep")?;
+    let report = report::measure(args, &sets, &gated, card, areas)?;
+    let after = match &args.out {
+        Some(out) => write_model(out, checkpoint, &report)?,
+        None => before,
+    };
+    print!("{}", report.text());
+    match &args.report {
+        Some(folder) => write_report(folder, args, &report, [before, after]),
+        None => Ok(()),
+    }
+}
 
+/// Fits both scores and puts the better one, with its thresholds, into the checkpoint: their mean areas, that one first.
+fn fit(args: &GateArgs, sets: &Sets, looks: &Looks, checkpoint: &mut Checkpoint) -> Result<Vec<(Method, f64)>> {
     let fitted = looks.inside("fitting to", &sets.fit)?;
     let held_out = looks.inside("thresholds on", &sets.thresholds)?;
-    let choice = looks.outside("choosing by", &sets.choice)?;
+    let choice = looks.spoilt("choosing by", &sets.choice)?;
     let features: Vec<Vec<f32>> = fitted.into_iter().map(|observation| observation.features).collect();
     // A component wants several images to be known by.
     let components = GateCard::components_of(checkpoint.card.architecture).min(features.len() / 8);
     let mut scores = [Score::Mahalanobis(Mahalanobis::fit(&features, components)?), Score::Energy]
         .map(|score| (mean_area(&score, &held_out, &choice), score));
     scores.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let areas = scores.each_ref().map(|(area, score)| (score.method(), *area));
+    let areas = scores.iter().map(|(area, score)| (score.method(), *area)).collect();
     let [(_, score), _] = scores;
     let thresholds = [args.inner, args.outer].map(|share| quantile(&score, &held_out, share));
-    let gate = Gate::new(score, thresholds, &sets.what);
+    Gate::new(score, thresholds, &sets.what).install(checkpoint)?;
+    Ok(areas)
+}
 
-    let report = report::measure(args, &sets, &looks, &gate, areas)?;
-    gate.install(&mut checkpoint)?;
+fn write_model(out: &Path, mut checkpoint: Checkpoint, report: &Report) -> Result<Sha256> {
     for (name, value) in report.figures() {
         checkpoint.card.evaluation.insert(name, value);
     }
     let model = checkpoint.with_golden()?.write()?;
-    write_atomically(&args.out, &model)?;
-    print!("{}", report.text());
-    let after = Sha256::of(&model);
-    println!("wrote {} ({:.1} MB), sha256 {after}", args.out.display(), model.len() as f64 / 1e6);
-    match &args.report {
-        Some(folder) => write_report(folder, args, &report, [looks.model.sha256(), after]),
-        None => Ok(()),
-    }
+    write_atomically(out, &model)?;
+    let sha256 = Sha256::of(&model);
+    println!("wrote {} ({:.1} MB), sha256 {sha256}", out.display(), model.len() as f64 / 1e6);
+    Ok(sha256)
 }
 
 fn write_report(folder: &Path, args: &GateArgs, report: &Report, [before, after]: [Sha256; 2]) -> Result<()> {

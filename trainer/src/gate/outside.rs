@@ -1,5 +1,6 @@
 //! Films that are none of a lateral cervical spine: made of nothing, or of a film that is one.
 
+use cspine_domain::Orientation;
 use cspine_imaging::Radiograph;
 use cspine_nets::init::normal;
 use rand::Rng;
@@ -45,6 +46,11 @@ impl Outside {
         Outside::Turned,
     ];
 
+    /// Whether it is a film in scope that is turned: the gate is to know that it is, and a worker to turn it back.
+    pub fn is_turned(self) -> bool {
+        matches!(self, Outside::UpsideDown | Outside::QuarterTurn | Outside::Turned)
+    }
+
     /// Its word in reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -82,16 +88,16 @@ impl Outside {
             }
             Outside::Inverted => {
                 let luminance = film.luminance.iter().map(|v| u16::MAX - v).collect();
-                Radiograph { luminance, header: None, ..film.clone() }
+                Radiograph { luminance, padding: 0, header: None, ..film.clone() }
             }
             Outside::UpsideDown => {
                 let turned = rng.random_bool(0.5);
-                moved(film, w, h, |x, y| (if turned { w - 1 - x } else { x }, h - 1 - y))
+                oriented(film, Orientation::new(2, !turned))
             }
             Outside::CroppedAway => cropped_away(film, rng),
             Outside::QuarterTurn => {
                 let clockwise = rng.random_bool(0.5);
-                moved(film, h, w, |x, y| if clockwise { (y, h - 1 - x) } else { (w - 1 - y, x) })
+                oriented(film, Orientation::new(if clockwise { 1 } else { 3 }, false))
             }
             Outside::Turned => {
                 let sign = if rng.random_bool(0.5) { 1.0 } else { -1.0 };
@@ -101,10 +107,9 @@ impl Outside {
     }
 }
 
-/// The film with left for right: in scope all the same, though phantoms never face that way.
-pub fn mirrored(film: &Radiograph) -> Radiograph {
-    let (w, h) = (film.width as usize, film.height as usize);
-    moved(film, w, h, |x, y| (w - 1 - x, y))
+/// The film turned and mirrored, as if it were stored so. It is in scope all the same.
+pub fn oriented(film: &Radiograph, orientation: Orientation) -> Radiograph {
+    Radiograph { header: None, ..film.clone() }.oriented(orientation)
 }
 
 /// A film of greys from 0 to 1, asked for row by row with the place as shares of the sides.
@@ -145,7 +150,7 @@ fn moved(film: &Radiograph, w: usize, h: usize, from: impl Fn(usize, usize) -> (
         y * width + x
     };
     let luminance = (0..w * h).map(|i| film.luminance[place(i)]).collect();
-    Radiograph { colour: film.colour, ..Radiograph::grey(w as u32, h as u32, luminance) }
+    Radiograph { colour: film.colour, padding: film.padding, ..Radiograph::grey(w as u32, h as u32, luminance) }
 }
 
 /// Turned about its middle by some radians; corners that come from outside continue the edge.
@@ -192,10 +197,11 @@ fn anywhere(length: f32, rng: &mut StdRng) -> [f32; 2] {
 
 #[cfg(test)]
 mod tests {
+    use cspine_domain::Orientation;
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
-    use super::{Outside, Radiograph, mirrored};
+    use super::{Outside, Radiograph, oriented};
 
     /// 4 × 3 pixels scaled up: no two alike.
     fn film() -> Radiograph {
@@ -225,7 +231,7 @@ mod tests {
             assert!(down[0] == last || down[399] == last);
             assert!(down[400 * 299] == first || down[400 * 300 - 1] == first);
         }
-        assert_eq!(mirrored(&film).luminance[399], first);
+        assert_eq!(oriented(&film, Orientation::MIRRORED).luminance[399], first);
     }
 
     #[test]

@@ -12,16 +12,27 @@ use tempfile::{TempDir, tempdir};
 
 const COLLAPSE: &str = "it answers fracture to every one of 301 images (38.9 % right: the share of fracture)";
 
-/// A model file of random weights.
+const STARTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/models/starter.safetensors");
+
+/// A model file with a scope gate.
 fn model(folder: &TempDir, collapsed: Option<&str>) -> PathBuf {
     model_of(folder, 5, collapsed)
 }
 
 fn model_of(folder: &TempDir, seed: u64, collapsed: Option<&str>) -> PathBuf {
-    let card = ModelCard::uncalibrated(Architecture::GoogLeNet, Preprocessing::default(), "nothing: random weights");
-    let card = ModelCard { collapsed: collapsed.map(str::to_owned), ..card };
-    let state = init::network(Architecture::GoogLeNet, seed, 3).unwrap();
+    let mut checkpoint = Checkpoint::read(&std::fs::read(STARTER).unwrap()).unwrap();
+    checkpoint.card.operating_point += seed as f32 / 1000.0;
+    checkpoint.card.collapsed = collapsed.map(str::to_owned);
     let file = folder.path().join(format!("model-{seed}.safetensors"));
+    std::fs::write(&file, checkpoint.with_golden().unwrap().write().unwrap()).unwrap();
+    file
+}
+
+/// A model file of random weights, without a scope gate.
+fn ungated(folder: &TempDir) -> PathBuf {
+    let card = ModelCard::uncalibrated(Architecture::GoogLeNet, Preprocessing::default(), "nothing: random weights");
+    let state = init::network(Architecture::GoogLeNet, 5, 3).unwrap();
+    let file = folder.path().join("ungated.safetensors");
     std::fs::write(&file, Checkpoint { card, state }.with_golden().unwrap().write().unwrap()).unwrap();
     file
 }
@@ -82,6 +93,46 @@ async fn a_collapsed_model_is_refused_with_its_sentence_unless_somebody_says_who
     assert_eq!(row.model.registered_by, "qa-7");
     assert_eq!(row.model.forced_reason.as_deref(), Some("the paper's AlexNet, for its figure"));
     assert_eq!(row.model.card["collapsed"], COLLAPSE);
+}
+
+#[tokio::test]
+async fn a_model_without_a_scope_gate_is_registered_and_promoted_only_when_somebody_says_who_and_why() {
+    let (folder, db) = (tempdir().unwrap(), Database::create().await);
+    let file = ungated(&folder);
+    let name = Sha256::of(&std::fs::read(&file).unwrap()).to_string();
+    let refused = register(&file, &db.url, &[]);
+    assert!(!refused.status.success() && complaint(&refused).contains("has no scope gate"), "{}", complaint(&refused));
+    for incomplete in [&["--force"][..], &["--force", "--by", "qa-7"], &["--by", "qa-7", "--why", "to compare"]] {
+        assert!(!register(&file, &db.url, incomplete).status.success(), "{incomplete:?}");
+    }
+    assert!(db.store.models().await.unwrap().is_empty());
+    let said = printed(&register(&file, &db.url, &["--force", "--by", "qa-7", "--why", "to compare"]));
+    assert!(said.contains("although it has no scope gate: to compare"), "{said}");
+    let [row] = &db.store.models().await.unwrap()[..] else { panic!("one row") };
+    assert_eq!((&*row.model.registered_by, row.model.forced_reason.as_deref()), ("qa-7", Some("to compare")));
+    assert!(printed(&models(&file, &db.url, &["list"])).contains("NO SCOPE GATE"));
+
+    let why = ["promote", &name, "--why", "to compare"];
+    for incomplete in [&[][..], &["--force"], &["--by", "qa-7"], &["--first", "--by", "qa-7"]] {
+        let refused = models(&file, &db.url, &[&why[..], incomplete].concat());
+        assert!(complaint(&refused).contains("has no scope gate"), "{incomplete:?}: {}", complaint(&refused));
+    }
+    assert_eq!(db.store.serving().await.unwrap().champion, None);
+    printed(&models(&file, &db.url, &[&why[..], &["--force", "--by", "qa-7"]].concat()));
+    let [change] = &db.store.model_changes(None).await.unwrap()[..] else { panic!("one move") };
+    assert_eq!((&*change.by, &*change.why), ("qa-7", "to compare"));
+}
+
+#[tokio::test]
+async fn an_error_is_one_line_whatever_the_environment_says_of_backtraces() {
+    let (folder, db) = (tempdir().unwrap(), Database::create().await);
+    let missing = folder.path().join("missing.safetensors");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cspine-trainer"));
+    command.args(["models", "register", "--store-url", "file:///nowhere", "--model"]).arg(&missing);
+    let output = command.env("DATABASE_URL", &db.url).env("RUST_BACKTRACE", "1").output().unwrap();
+    let said = complaint(&output);
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.starts_with("error: cannot read the model") && said.contains("No such file"), "{said}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 mod mahalanobis;
 mod principal;
 
-use cspine_domain::Class;
+use cspine_domain::{Class, Orientation};
 use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
@@ -213,6 +213,14 @@ impl Gate {
     /// Where a score stands.
     pub fn standing(&self, score: f32) -> Standing {
         self.card.standing(score)
+    }
+
+    /// Of the scores of an image in several orientations the one to answer it in, where it is unknown as it lies: the one
+    /// with the lowest score, if that is typical. Six more looks are six more chances for what is out of scope to seem
+    /// known, so an atypical one does not do.
+    pub fn turned(&self, scores: impl IntoIterator<Item = (Orientation, f32)>) -> Option<Orientation> {
+        let best = scores.into_iter().min_by(|(_, one), (_, other)| one.total_cmp(other));
+        best.filter(|(_, score)| self.standing(*score) == Standing::Typical).map(|(look, _)| look)
     }
 
     /// What its model's card says of it.

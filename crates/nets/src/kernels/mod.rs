@@ -9,7 +9,7 @@ pub mod dense;
 pub mod map;
 pub mod norm;
 pub mod pool;
-mod simd;
+pub mod simd;
 mod tile;
 mod winograd;
 

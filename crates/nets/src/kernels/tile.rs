@@ -173,6 +173,8 @@ instruction_set!(portable, Portable);
 #[cfg(target_arch = "x86_64")]
 instruction_set!(avx2, super::super::simd::Avx2, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
+instruction_set!(paired, super::super::simd::Paired, "avx2,fma");
+#[cfg(target_arch = "x86_64")]
 instruction_set!(avx512, super::super::simd::Avx512, "avx512f");
 
 impl Product<'_> {
@@ -185,6 +187,8 @@ impl Product<'_> {
             Isa::Portable => &portable::PRODUCT,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => &avx2::PRODUCT,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Paired => &paired::PRODUCT,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => &avx512::PRODUCT,
             #[cfg(not(target_arch = "x86_64"))]
@@ -205,6 +209,8 @@ impl Outer {
             Isa::Portable => &portable::OUTER,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => &avx2::OUTER,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Paired => &paired::OUTER,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => &avx512::OUTER,
             #[cfg(not(target_arch = "x86_64"))]

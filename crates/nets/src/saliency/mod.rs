@@ -111,6 +111,7 @@ mod tests {
 
     use super::{Grid, Map};
     use crate::architecture::Architecture::{AlexNet, GoogLeNet};
+    use crate::close::assert_close;
     use crate::pass::Place::{Last, Middle};
 
     #[test]
@@ -155,7 +156,7 @@ mod tests {
             let values: Vec<f32> = (0..cells * cells).map(|i| ((i * 7919) % 101) as f32).collect();
             let resized = resize(&values, cells, cells, size, size);
             let enlarged = Map::of(values, Grid::of(GoogLeNet, place)).unwrap().enlarged(size as u32);
-            assert!(enlarged.iter().zip(&resized).all(|(a, b)| (a - b).abs() < 1e-3));
+            assert_close(&enlarged, &resized, 1e-5);
         }
     }
 }

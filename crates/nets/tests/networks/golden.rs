@@ -5,6 +5,7 @@ use std::process::Command;
 
 use cspine_domain::Sha256;
 use cspine_imaging::Preprocessing;
+use cspine_nets::kernels::simd::Isa;
 use cspine_nets::{Architecture, Checkpoint, Classifier, ModelCard, ModelError};
 use safetensors::SafeTensors;
 
@@ -49,7 +50,7 @@ fn a_file_passes_on_every_instruction_set_there_are_kernels_for() {
     for (number, file) in files().into_iter().enumerate() {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("golden-{}-{number}", std::process::id()));
         std::fs::write(&path, file).unwrap();
-        for isa in ["avx2", "portable"] {
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()).map(Isa::as_str) {
             // The instruction set is chosen once a process.
             let mut child = Command::new(std::env::current_exe().unwrap());
             child.args(["--exact", "golden::the_file_of_the_environment_passes", "--ignored", "--nocapture"]);
@@ -60,6 +61,14 @@ fn a_file_passes_on_every_instruction_set_there_are_kernels_for() {
         }
         std::fs::remove_file(path).unwrap();
     }
+}
+
+/// So that a run of these tests by another instruction set is one.
+#[test]
+fn these_tests_run_on_the_instruction_set_that_is_asked_for() {
+    let used = Isa::detect().as_str();
+    println!("instruction set: {used}");
+    assert_eq!(std::env::var("CSPINE_ISA").unwrap_or_else(|_| used.to_owned()), used);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The networks, from kernels to answers.
 
+mod close;
 mod golden;
 mod gradients;
 mod reference;

@@ -7,6 +7,7 @@ use cspine_nets::layers::Mode;
 use cspine_nets::optimiser::Sgd;
 use cspine_nets::{Architecture, Learner};
 
+use crate::close::assert_close;
 use crate::uniform::{state, uniform};
 
 /// A network's own figures, and how far from them PyTorch's float32 lies, or the project asks it to stay.
@@ -36,8 +37,13 @@ impl Reference {
     }
 }
 
-fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
-    (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
+fn values(x: &Tensor) -> Vec<f32> {
+    x.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn off(a: &Tensor, b: &Tensor) -> f32 {
+    let largest = |x: &Tensor| values(x).iter().fold(0.0f32, |most, x| most.max(x.abs()));
+    largest(&(a - b).unwrap()) / largest(b)
 }
 
 fn l2(x: &Tensor) -> f32 {
@@ -68,17 +74,16 @@ fn logits_and_input_gradient_are_pytorchs(reference: &Reference) {
     let (expected, net) = (&reference.expected, reference.learner());
     let images = Var::from_tensor(&reference.input()).unwrap();
     let logits = net.logits(images.as_tensor(), Mode::Differentiate).unwrap();
-    let difference = largest_difference(&logits, &expected["eval.logits"]);
-    println!("logits differ by at most {difference:e}");
-    assert!(difference < 1e-4);
+    println!("logits differ by {:.1e} of the largest", off(&logits, &expected["eval.logits"]));
+    assert_close(&values(&logits), &values(&expected["eval.logits"]), 1e-5);
 
     let top = logits.argmax_keepdim(1).unwrap();
     let score = logits.gather(&top, 1).unwrap().sum_all().unwrap();
     let gradients = score.backward().unwrap();
     let gradient = gradients.get(&images).unwrap();
-    let difference = largest_difference(&gradient.get(0).unwrap(), &expected["eval.input_gradient"]);
-    println!("the input gradient differs by at most {difference:e}");
-    assert!(difference < 1e-6);
+    let (gradient_of_first, expected_of_first) = (gradient.get(0).unwrap(), &expected["eval.input_gradient"]);
+    println!("the input gradient differs by {:.1e} of the largest", off(&gradient_of_first, expected_of_first));
+    assert_close(&values(&gradient_of_first), &values(expected_of_first), 2e-5);
     for (image, &expected) in expected["eval.input_gradient_l2"].to_vec1::<f32>().unwrap().iter().enumerate() {
         let norm = l2(&gradient.get(image).unwrap());
         assert!((norm / expected - 1.0).abs() < 1e-3, "image {image}: {norm} against {expected}");
@@ -107,7 +112,7 @@ fn five_training_steps_are_pytorchs(reference: &Reference) {
         println!("loss {step}: {loss} against {expected_loss}");
         assert!((loss - expected_loss).abs() < 5e-3);
     }
-    let difference = largest_difference(&net.logits(&images, Mode::Infer).unwrap(), &expected["train.final_logits"]);
-    println!("final logits differ by at most {difference:e}");
-    assert!(difference < 0.1);
+    let logits = net.logits(&images, Mode::Infer).unwrap();
+    println!("final logits differ by {:.1e} of the largest", off(&logits, &expected["train.final_logits"]));
+    assert_close(&values(&logits), &values(&expected["train.final_logits"]), 0.02);
 }
