@@ -1,10 +1,10 @@
 //! Registration: an arrival becomes a study and an image before anything is inferred.
 
-use cspine_domain::{OrderPriority, Sha256, Uid};
-use sqlx::PgConnection;
+use cspine_domain::{Notes, OrderPriority, Sha256, Uid};
 use time::OffsetDateTime;
 
 use crate::priority::{Cause, reprioritise};
+use crate::session::Tx;
 use crate::{Store, StoreError};
 
 /// What an `image.arrived` event says.
@@ -46,6 +46,40 @@ pub struct Arrival {
     pub media_type: String,
     /// The object's length.
     pub size_bytes: Option<u64>,
+    /// What was odd about the event and was tolerated.
+    pub notes: Notes,
+}
+
+/// A study that a message names, though what it says of its image cannot be taken.
+#[derive(Debug, Clone)]
+pub struct NamedStudy {
+    /// Study instance UID.
+    pub study: Uid,
+    /// Accession number, not empty.
+    pub accession_number: Option<String>,
+    /// Keyed hash of the patient, not empty.
+    pub patient_key: Option<String>,
+    /// Where it was taken.
+    pub site: Option<String>,
+    /// What the order asked for.
+    pub order_priority: OrderPriority,
+}
+
+impl Arrival {
+    /// Its study by UID and order alone: what no table takes may be among the rest.
+    pub fn bare_study(&self) -> NamedStudy {
+        let (study, order_priority) = (self.study.clone(), self.order_priority);
+        NamedStudy { study, accession_number: None, patient_key: None, site: None, order_priority }
+    }
+
+    fn named_study(&self) -> NamedStudy {
+        NamedStudy {
+            accession_number: self.accession_number.clone(),
+            patient_key: self.patient_key.clone(),
+            site: self.site.clone(),
+            ..self.bare_study()
+        }
+    }
 }
 
 /// What registering an arrival added.
@@ -71,7 +105,7 @@ impl Store {
 }
 
 /// Registers within the caller's transaction, which then holds the lock of the SOP instance UID and of the study.
-pub(crate) async fn register(tx: &mut PgConnection, arrival: &Arrival) -> Result<Registered, StoreError> {
+pub(crate) async fn register(tx: &mut Tx, arrival: &Arrival) -> Result<Registered, StoreError> {
     // two transactions with different bytes under one SOP instance UID must see each other to see the conflict
     sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
         .bind(arrival.sop.as_str())
@@ -82,7 +116,7 @@ pub(crate) async fn register(tx: &mut PgConnection, arrival: &Arrival) -> Result
     {
         return Err(StoreError::OtherStudy);
     }
-    let new_study = upsert_study(tx, arrival).await?;
+    let new_study = upsert_study(tx, &arrival.named_study()).await?;
     let new_image = insert_image(tx, arrival).await?;
     let conflict = others.iter().any(|(content, _)| *content != arrival.content.to_string());
     if conflict {
@@ -97,7 +131,7 @@ pub(crate) async fn register(tx: &mut PgConnection, arrival: &Arrival) -> Result
 }
 
 /// Content hash and study of each image registered under the SOP instance UID.
-async fn images_of_this_uid(tx: &mut PgConnection, arrival: &Arrival) -> Result<Vec<(String, String)>, sqlx::Error> {
+async fn images_of_this_uid(tx: &mut Tx, arrival: &Arrival) -> Result<Vec<(String, String)>, sqlx::Error> {
     sqlx::query_as("select content_sha256, study_instance_uid from images where sop_instance_uid = $1")
         .bind(arrival.sop.as_str())
         .fetch_all(tx)
@@ -105,7 +139,7 @@ async fn images_of_this_uid(tx: &mut PgConnection, arrival: &Arrival) -> Result<
 }
 
 /// Whether the study is new. Locks its row either way.
-async fn upsert_study(tx: &mut PgConnection, arrival: &Arrival) -> Result<bool, sqlx::Error> {
+pub(crate) async fn upsert_study(tx: &mut Tx, study: &NamedStudy) -> Result<bool, sqlx::Error> {
     // least() ignores nulls and does not mind the order: where events contradict each other, which they do by a
     // sender's mistake only, the outcome is the same whichever comes first
     let (new_study, raised): (bool, bool) = sqlx::query_as(
@@ -120,21 +154,21 @@ async fn upsert_study(tx: &mut PgConnection, arrival: &Arrival) -> Result<bool, 
                                    then excluded.order_priority else s.order_priority end
          returning xmax = 0, order_level(order_priority) < listed_level",
     )
-    .bind(arrival.study.as_str())
-    .bind(&arrival.accession_number)
-    .bind(&arrival.patient_key)
-    .bind(&arrival.site)
-    .bind(arrival.order_priority.as_str())
+    .bind(study.study.as_str())
+    .bind(&study.accession_number)
+    .bind(&study.patient_key)
+    .bind(&study.site)
+    .bind(study.order_priority.as_str())
     .fetch_one(&mut *tx)
     .await?;
     if raised {
-        reprioritise(tx, &arrival.study, Cause::Order).await?;
+        reprioritise(tx, &study.study, Cause::Order).await?;
     }
     Ok(new_study)
 }
 
 /// Whether the image is new.
-async fn insert_image(tx: &mut PgConnection, arrival: &Arrival) -> Result<bool, sqlx::Error> {
+async fn insert_image(tx: &mut Tx, arrival: &Arrival) -> Result<bool, sqlx::Error> {
     let inserted = sqlx::query(
         "insert into images
              (sop_instance_uid, content_sha256, study_instance_uid, series_instance_uid, object_key, media_type,

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::str::FromStr;
 use std::time::Duration;
 
+use cspine_domain::Orientation;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use sqlx::postgres::types::PgInterval;
@@ -22,6 +23,12 @@ where
     T: FromStr<Err: Error + Send + Sync + 'static>,
 {
     row.try_get::<Option<&str>, _>(column)?.map(|text| parse(column, text)).transpose()
+}
+
+/// The column `orientation`: EXIF's number, or null.
+pub(crate) fn orientation(row: &PgRow) -> Result<Option<Orientation>, sqlx::Error> {
+    let number: Option<i16> = row.try_get("orientation")?;
+    Ok(number.and_then(|number| Orientation::from_exif(number.unsigned_abs())))
 }
 
 /// What SQL counted.

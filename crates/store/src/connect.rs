@@ -4,16 +4,19 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
 use crate::StoreError;
+use crate::session::{ANSWER_MARGIN, Pool};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+const ROLES: &str = include_str!("roles.sql");
 
 /// The database. Cheap to clone: all clones share one pool.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub(crate) pool: PgPool,
+    pub(crate) pool: Pool,
 }
 
 /// Bounds on what this process asks of the database.
@@ -54,26 +57,21 @@ impl Store {
 
     /// Checks the URL only; connections are made when they are needed.
     pub fn connect_lazy(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
-        let bounds = [
-            ("statement_timeout", options.statement_timeout),
-            ("lock_timeout", options.lock_timeout),
-            ("idle_in_transaction_session_timeout", options.idle_in_transaction_timeout),
-            // a client whose machine vanished must not hold its locks until TCP gives up after hours
-            ("tcp_user_timeout", options.idle_in_transaction_timeout),
-        ];
-        let connection = PgConnectOptions::from_str(url)?
-            .application_name("cspine")
-            .options(bounds.map(|(name, bound)| (name, bound.as_millis().to_string())));
-        let pool = PgPoolOptions::new()
+        // of the time to get a connection, one that fell silent while it was idle may cost half
+        let ping_max = options.acquire_timeout / 2;
+        let connections = PgPoolOptions::new()
             .max_connections(options.max_connections)
             .acquire_timeout(options.acquire_timeout)
-            .connect_lazy_with(connection);
-        Ok(Self { pool })
+            .test_before_acquire(false) // without a limit; ours has one
+            .before_acquire(move |connection, _| Box::pin(answers(connection, ping_max)))
+            .connect_lazy_with(session(url, options)?);
+        let answer_max = options.statement_timeout.saturating_add(ANSWER_MARGIN);
+        Ok(Self { pool: Pool { connections, answer_max } })
     }
 
-    /// The pool, for statements that are a service's own.
+    /// The connections, for statements that are not this crate's: nothing bounds their answers but the server.
     pub fn pool(&self) -> &PgPool {
-        &self.pool
+        &self.pool.connections
     }
 
     /// Whether the database answers.
@@ -82,13 +80,44 @@ impl Store {
         Ok(())
     }
 
-    /// Brings the schema up to date. A step of its own (`cspine-worker migrate`), safe beside running workers.
+    /// Whether a worker could write its answers now: the server is no standby, the tables are there, the role has its
+    /// rights. A session that turns out read-only is closed: the next one may reach another server.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        let mut tx = self.pool.session().await?;
+        let read_only =
+            sqlx::query_scalar("select pg_is_in_recovery() or current_setting('transaction_read_only')::boolean");
+        if read_only.fetch_one(&mut tx).await? {
+            tx.close();
+            return Err(StoreError::ReadOnly);
+        }
+        let refused: Option<String> = sqlx::query_scalar(
+            "select name from unnest($1::text[]) with ordinality as written (name, position)
+              where not has_table_privilege(name, 'select') or not has_table_privilege(name, 'insert')
+              order by position limit 1",
+        )
+        .bind(WRITTEN_BY_WORKERS)
+        .fetch_optional(&mut tx)
+        .await?;
+        refused.map_or(Ok(()), |table| Err(StoreError::MissingRight(table)))
+    }
+
+    /// Brings the schema and the roles' rights up to date. A step of its own (`cspine-worker migrate`), safe beside running workers.
+    ///
+    /// # Errors
+    /// [`StoreError::Encoding`] and [`StoreError::SettingsLost`] before anything is changed; else what the database says.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        Ok(MIGRATIONS.run(&self.pool).await?)
+        self.fits().await?;
+        // an index over years of findings may take longer than any other statement
+        let patient = self.pool().connect_options().as_ref().clone().options([("statement_timeout", "0")]);
+        let mut connection: PgConnection = patient.connect().await?;
+        MIGRATIONS.run(&mut connection).await?;
+        sqlx::raw_sql(ROLES).execute(&mut connection).await?;
+        Ok(connection.close().await?)
     }
 
     /// Whether every migration this build knows has been applied. A newer schema is fine: migrations expand first.
     pub async fn schema_is_current(&self) -> Result<bool, StoreError> {
+        self.fits().await?;
         let applied = sqlx::query_scalar::<_, i64>("select version from _sqlx_migrations where success")
             .fetch_all(&self.pool)
             .await;
@@ -98,4 +127,50 @@ impl Store {
             Err(e) => Err(e.into()),
         }
     }
+
+    /// Refuses a database, or a way to it, that the schema and its bounds cannot rest on.
+    async fn fits(&self) -> Result<(), StoreError> {
+        let row = sqlx::query(
+            "select current_setting('server_encoding') as encoding, current_setting('application_name') as application,
+                    current_setting('lock_timeout') <> '0' as bounded",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let (encoding, application): (String, String) = (row.try_get("encoding")?, row.try_get("application")?);
+        if encoding != "UTF8" {
+            return Err(StoreError::Encoding(encoding));
+        }
+        let kept = application == APPLICATION && row.try_get("bounded")?;
+        if kept { Ok(()) } else { Err(StoreError::SettingsLost) }
+    }
+}
+
+/// What `pg_stat_activity` shows.
+const APPLICATION: &str = "cspine";
+
+/// What no worker can do without.
+const WRITTEN_BY_WORKERS: &[&str] = &["studies", "images", "findings", "priority_changes", "outbox", "parked_messages"];
+
+/// What every session is set to.
+fn session(url: &str, options: &StoreOptions) -> Result<PgConnectOptions, StoreError> {
+    let bounds = [
+        ("statement_timeout", options.statement_timeout.as_millis()),
+        ("lock_timeout", options.lock_timeout.as_millis()),
+        ("idle_in_transaction_session_timeout", options.idle_in_transaction_timeout.as_millis()),
+        // a client whose machine vanished must not hold its locks until TCP gives up after hours
+        ("tcp_user_timeout", options.idle_in_transaction_timeout.as_millis()),
+        ("tcp_keepalives_idle", 30),
+        ("tcp_keepalives_interval", 10),
+        ("tcp_keepalives_count", 3),
+    ];
+    Ok(PgConnectOptions::from_str(url)?
+        .application_name(APPLICATION)
+        .options(bounds.map(|(name, bound)| (name, bound.to_string()))))
+}
+
+/// Whether an idle connection still answers; one that falls silent is closed.
+async fn answers(connection: &mut PgConnection, limit: Duration) -> Result<bool, sqlx::Error> {
+    let silent = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
+    tokio::time::timeout(limit, connection.ping()).await.map_err(silent)??;
+    Ok(true)
 }

@@ -122,7 +122,7 @@ impl Store {
         .bind(i64::from(report.images))
         .bind(report.drifted)
         .bind(&report.statistics)
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut tx)
         .await?;
         let Some(row) = added else { return Ok(false) };
         if report.drifted {

@@ -1,6 +1,6 @@
 //! The events that go out by the outbox: CloudEvents 1.0, structured JSON.
 
-use cspine_domain::{Class, OrderPriority, Reason, Sha256, Uid, Verdict};
+use cspine_domain::{Class, Notes, OrderPriority, Reason, Sha256, Uid, Verdict};
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -77,6 +77,8 @@ pub struct FindingCreated {
     flagged: bool,
     probabilities: Option<Probabilities>,
     saliency: Option<Explanation>,
+    #[serde(skip_serializing_if = "Notes::is_empty")]
+    notes: Notes,
     arrival: Cause,
 }
 
@@ -109,7 +111,7 @@ impl EventData for FindingCreated {
 
 impl From<&NewFinding> for FindingCreated {
     fn from(finding: &NewFinding) -> Self {
-        let NewFinding { arrival, purpose, model, answer, saliency, features: _ } = finding;
+        let NewFinding { arrival, purpose, model, answer, saliency, features: _, notes } = finding;
         Self {
             study_instance_uid: arrival.study.clone(),
             series_instance_uid: arrival.series.clone(),
@@ -126,6 +128,7 @@ impl From<&NewFinding> for FindingCreated {
                 normal,
             }),
             saliency: saliency.as_ref().map(|s| Explanation { class: s.class, method: s.method.clone() }),
+            notes: notes.clone(),
             arrival: Cause { source: arrival.source.clone(), id: arrival.event_id.clone() },
         }
     }

@@ -6,10 +6,11 @@
 use cspine_domain::Sha256;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection, Row as _};
+use sqlx::{FromRow, Row as _};
 use time::OffsetDateTime;
 
 use crate::columns::parsed;
+use crate::session::Tx;
 use crate::{Store, StoreError};
 
 /// A row of `evidence`.
@@ -44,12 +45,7 @@ impl Link {
 }
 
 /// Adds a link to the end of the chain, within the transaction of whoever holds the lease: so one after another.
-pub(crate) async fn add_link(
-    tx: &mut PgConnection,
-    run: i64,
-    kind: &str,
-    content: &Value,
-) -> Result<Link, sqlx::Error> {
+pub(crate) async fn add_link(tx: &mut Tx, run: i64, kind: &str, content: &Value) -> Result<Link, sqlx::Error> {
     let last: Option<String> =
         sqlx::query_scalar("select hash from evidence order by id desc limit 1").fetch_optional(&mut *tx).await?;
     let mut link = Link {

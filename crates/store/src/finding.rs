@@ -1,14 +1,15 @@
 //! The answer to an image: finding, study, priority and events in one transaction.
 
-use cspine_domain::{Class, Reason, Sha256, Uid, Verdict};
+use cspine_domain::{Class, Note, Notes, Pose, Reason, Sha256, Uid, Verdict};
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row as _};
 
 use crate::arrival::register;
 use crate::events::{Envelope, FindingCreated};
 use crate::features;
 use crate::outbox::enqueue;
 use crate::priority::{Cause, reprioritise};
+use crate::session::Tx;
 use crate::words::words;
 use crate::{Arrival, Store, StoreError};
 
@@ -78,7 +79,7 @@ impl Answer {
 }
 
 /// What the decision rests on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Saliency {
     /// The class that is explained.
     pub class: Class,
@@ -86,6 +87,8 @@ pub struct Saliency {
     pub method: String,
     /// 8-bit grey PNG at the network's resolution.
     pub heatmap_png: Vec<u8>,
+    /// How the stored image stands where the heatmap lies on it.
+    pub pose: Pose,
 }
 
 /// An answer, ready to be written.
@@ -103,6 +106,8 @@ pub struct NewFinding {
     pub saliency: Option<Saliency>,
     /// What the head of the network saw, at most 8192 values; kept as 16-bit floats, for drift to be measured on.
     pub features: Option<Vec<f32>>,
+    /// What was odd about the file or its event and was tolerated.
+    pub notes: Notes,
 }
 
 /// What writing a finding did.
@@ -159,13 +164,14 @@ impl Store {
                 let cause =
                     if reopened { Cause::NewImage { finding_id } } else { Cause::Flagged { injury, finding_id } };
                 raised = reprioritise(&mut tx, study, cause).await?;
+                mark_reading(&mut tx, study).await?;
             }
             let subject = finding.arrival.sop.as_str();
             enqueue(&mut tx, &Envelope::from_row(&row, subject, FindingCreated::from(finding))?).await?;
         }
         let level = sqlx::query_scalar("select listed_level from studies where study_instance_uid = $1")
             .bind(study.as_str())
-            .fetch_one(&mut *tx)
+            .fetch_one(&mut tx)
             .await?;
         tx.commit().await?;
         Ok(Recorded::Created { finding_id, level, raised, reopened, conflict: registered.conflict })
@@ -173,14 +179,16 @@ impl Store {
 }
 
 /// The new finding's `id`, with an id and a time for its event; none when the image has one already.
-async fn insert(tx: &mut PgConnection, finding: &NewFinding) -> Result<Option<PgRow>, sqlx::Error> {
-    let NewFinding { arrival, purpose, model, answer, saliency, features: seen } = finding;
+async fn insert(tx: &mut Tx, finding: &NewFinding) -> Result<Option<PgRow>, sqlx::Error> {
+    let NewFinding { arrival, purpose, model, answer, saliency, features: seen, notes } = finding;
+    let notes: Vec<&str> = notes.iter().copied().map(Note::as_str).collect();
     let probabilities = answer.probabilities();
     sqlx::query(
         "insert into findings
              (sop_instance_uid, content_sha256, model_sha256, purpose, verdict, reason, flagged,
-              p_dislocation, p_fracture, p_normal, saliency_class, saliency_method, heatmap_png, features)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+              p_dislocation, p_fracture, p_normal, saliency_class, saliency_method, heatmap_png, features, notes,
+              orientation, pixel_aspect)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
          on conflict do nothing
          returning id, gen_random_uuid()::text as event_id, created_at as time",
     )
@@ -198,12 +206,15 @@ async fn insert(tx: &mut PgConnection, finding: &NewFinding) -> Result<Option<Pg
     .bind(saliency.as_ref().map(|s| &s.method))
     .bind(saliency.as_ref().map(|s| &s.heatmap_png))
     .bind(seen.as_deref().map(features::written))
+    .bind(notes)
+    .bind(saliency.as_ref().map(|s| i16::from(s.pose.orientation.exif())))
+    .bind(saliency.as_ref().map(|s| s.pose.pixel_aspect))
     .fetch_optional(tx)
     .await
 }
 
 /// The image is answered, from the object that was really read: an earlier event may have named one that was not there.
-async fn settle_image(tx: &mut PgConnection, arrival: &Arrival) -> Result<(), sqlx::Error> {
+async fn settle_image(tx: &mut Tx, arrival: &Arrival) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update images set failed_reason = null, object_key = $3, media_type = $4
           where sop_instance_uid = $1 and content_sha256 = $2",
@@ -219,7 +230,7 @@ async fn settle_image(tx: &mut PgConnection, arrival: &Arrival) -> Result<(), sq
 
 /// The study's answer from all its images: flagged when any is, with verdict and reason of the image that sets the
 /// level; else normal when any was assessed; else not assessable.
-async fn judge_study(tx: &mut PgConnection, study: &Uid) -> Result<(), sqlx::Error> {
+async fn judge_study(tx: &mut Tx, study: &Uid) -> Result<(), sqlx::Error> {
     sqlx::query(
         "with answers as (
              select f.*, case f.injury when 'dislocation' then 0 when 'fracture' then 1 end::smallint as ai_level
@@ -243,8 +254,21 @@ async fn judge_study(tx: &mut PgConnection, study: &Uid) -> Result<(), sqlx::Err
     Ok(())
 }
 
+/// Whoever reads the study is to see that there is a flag which was not there when he began: it does not move.
+async fn mark_reading(tx: &mut Tx, study: &Uid) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update studies set flagged_in_reading_at = now()
+          where study_instance_uid = $1 and state = 'reading'
+            and (flagged_in_reading_at is null or flagged_in_reading_at < state_changed_at)",
+    )
+    .bind(study.as_str())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// Brings a finished study back to the list; whether it was finished.
-async fn reopen(tx: &mut PgConnection, study: &Uid) -> Result<bool, sqlx::Error> {
+async fn reopen(tx: &mut Tx, study: &Uid) -> Result<bool, sqlx::Error> {
     let reopened = sqlx::query(
         "update studies set state = 'open', state_changed_at = now(), state_changed_by = null
           where study_instance_uid = $1 and state = 'finished'",

@@ -62,7 +62,7 @@ impl Store {
         if !holds_lease(&mut tx, fence).await? {
             return Ok(None);
         }
-        sqlx::query("delete from label_uses where run_id = $1").bind(run.id).execute(&mut *tx).await?;
+        sqlx::query("delete from label_uses where run_id = $1").bind(run.id).execute(&mut tx).await?;
         let rows = sqlx::query(
             "with recursive lineage (sha256) as (
                  select $2::text
@@ -86,7 +86,7 @@ impl Store {
         .bind(run.champion.to_string())
         .bind(given.iter().map(|(content, _)| content.to_string()).collect::<Vec<_>>())
         .bind(given.iter().map(|(_, class)| class.as_str()).collect::<Vec<_>>())
-        .fetch_all(&mut *tx)
+        .fetch_all(&mut tx)
         .await?;
         tx.commit().await?;
         Ok(Some(rows.iter().map(label).collect::<Result<_, _>>()?))

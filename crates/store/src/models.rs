@@ -39,7 +39,7 @@ pub struct NewModel {
     pub object_key: Option<String>,
     /// Who puts it there.
     pub registered_by: String,
-    /// Why, although its card says that it has collapsed; without a reason such a model is refused.
+    /// Why, although its card says that it has collapsed, or has no scope gate; without a reason such a model is refused.
     pub forced_reason: Option<String>,
 }
 
@@ -67,7 +67,8 @@ impl Store {
     /// Puts a model on record, once a file.
     ///
     /// # Errors
-    /// [`StoreError::CollapsedModel`] without a reason for a collapsed one; else what the database says.
+    /// [`StoreError::CollapsedModel`] or [`StoreError::UngatedModel`] without a reason for such a one; else what the
+    /// database says.
     pub async fn register_model(&self, model: &NewModel) -> Result<Registration, StoreError> {
         let created = sqlx::query_as(
             "insert into models (sha256, architecture, size_bytes, card, object_key, registered_by, forced_reason)
@@ -118,7 +119,11 @@ impl Store {
 /// The constraint that names what is wrong with a model is an answer, not a fault of the database.
 fn refusal(error: sqlx::Error) -> StoreError {
     let constraint = error.as_database_error().and_then(sqlx::error::DatabaseError::constraint);
-    if constraint == Some("a_collapsed_model_is_forced") { StoreError::CollapsedModel } else { error.into() }
+    match constraint {
+        Some("a_collapsed_model_is_forced") => StoreError::CollapsedModel,
+        Some("a_model_without_scope_gate_is_forced") => StoreError::UngatedModel,
+        _ => error.into(),
+    }
 }
 
 impl FromRow<'_, PgRow> for ModelRow {

@@ -2,13 +2,14 @@
 
 use cspine_domain::{Reason, Sha256, Uid};
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection, Row as _};
+use sqlx::{FromRow, Row as _};
 use time::OffsetDateTime;
 
-use crate::arrival::register;
+use crate::arrival::{register, upsert_study};
 use crate::columns::{parsed, parsed_option};
-use crate::outbox::enqueue_text;
-use crate::{Arrival, Store, StoreError};
+use crate::outbox::enqueue_again;
+use crate::session::Tx;
+use crate::{Arrival, Fault, NamedStudy, Store, StoreError};
 
 /// The longest body that is kept; the same as an event's bound, so every event that could have been accepted is.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -36,6 +37,8 @@ pub struct Parked {
     pub attempts: u32,
     /// What it says, where that can be read: its study is put on the list, its image marked as failed.
     pub arrival: Option<Arrival>,
+    /// Where it cannot: the studies that it names all the same. They are put on the list, marked with the reason.
+    pub studies: Vec<NamedStudy>,
 }
 
 /// A row of `parked_messages`.
@@ -80,23 +83,42 @@ pub struct ParkedRow {
 }
 
 impl Store {
-    /// Parks a message and returns its row's number. There is one row for a (source, id), or else for a body; one that
-    /// was resolved is opened again, for it failed again.
+    /// Parks a message and returns its row's number. There is one row for a source, id and body, or else for a body; one
+    /// that was resolved is opened again, for it failed again. Where study or image cannot be written, because of what the
+    /// event says or because another transaction holds them, the message is kept all the same.
     pub async fn park(&self, parked: &Parked) -> Result<i64, StoreError> {
-        match self.park_once(parked, parked.arrival.as_ref()).await {
-            // what the event says of its image is at fault: keep at least the message
-            Err(e) if e.reason().is_some() && parked.arrival.is_some() => self.park_once(parked, None).await,
+        let Some(arrival) = &parked.arrival else { return self.park_once(parked, None, &parked.studies).await };
+        match self.park_once(parked, Some(arrival), &[]).await {
+            // what the event says of its image is at fault: keep at least the message, and its study on the list
+            Err(error) if matches!(error.fault(), Fault::Message(_)) => {
+                self.park_once(parked, None, &[arrival.bare_study()]).await
+            }
+            // another transaction holds study or image: the message does not wait for it
+            Err(error) if error.fault() == Fault::Row => self.park_once(parked, None, &[]).await,
             outcome => outcome,
         }
     }
 
-    async fn park_once(&self, parked: &Parked, arrival: Option<&Arrival>) -> Result<i64, StoreError> {
+    async fn park_once(
+        &self,
+        parked: &Parked,
+        arrival: Option<&Arrival>,
+        studies: &[NamedStudy],
+    ) -> Result<i64, StoreError> {
         let mut tx = self.pool.begin().await?;
         if let Some(arrival) = arrival {
             register(&mut tx, arrival).await?;
             fail_image(&mut tx, arrival, parked.reason).await?;
         }
-        let id = upsert(&mut tx, parked, arrival).await?;
+        // in one order, so that two messages which name the same studies do not wait for each other
+        let mut studies: Vec<&NamedStudy> = studies.iter().collect();
+        studies.sort_by_key(|study| &study.study);
+        for study in &studies {
+            upsert_study(&mut tx, study).await?;
+            fail_study(&mut tx, &study.study, parked.reason).await?;
+        }
+        let study = arrival.map(|arrival| &arrival.study).or_else(|| studies.first().map(|study| &study.study));
+        let id = upsert(&mut tx, parked, arrival, study).await?;
         tx.commit().await?;
         Ok(id)
     }
@@ -132,14 +154,17 @@ impl Store {
         let row = resolve(&mut tx, id, "resent", who, why).await?;
         let body = row.body.as_deref().and_then(json_text).ok_or(StoreError::NotResendable(id))?;
         let event_id = row.event_id.unwrap_or_else(|| row.body_sha256.to_string());
-        enqueue_text(&mut tx, &event_id, "parked.resent", &row.routing_key, body).await?;
+        enqueue_again(&mut tx, &event_id, &row.routing_key, body).await?;
         sqlx::query(
             "update images i set failed_reason = null from parked_messages p
               where p.id = $1 and (i.sop_instance_uid, i.content_sha256) = (p.sop_instance_uid, p.content_sha256)",
         )
         .bind(id)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
+        if let Some(study) = &row.study {
+            mend_study(&mut tx, study).await?;
+        }
         Ok(tx.commit().await?)
     }
 
@@ -151,7 +176,12 @@ impl Store {
     }
 }
 
-async fn upsert(tx: &mut PgConnection, parked: &Parked, arrival: Option<&Arrival>) -> Result<i64, sqlx::Error> {
+async fn upsert(
+    tx: &mut Tx,
+    parked: &Parked,
+    arrival: Option<&Arrival>,
+    study: Option<&Uid>,
+) -> Result<i64, sqlx::Error> {
     let key = parked.source.as_deref().and_then(readable).zip(parked.event_id.as_deref().and_then(readable));
     // the first reason stays while the row waits: that the broker gave up later says less
     let merge = "set reason = case when p.resolved_at is null then p.reason else excluded.reason end,
@@ -160,7 +190,7 @@ async fn upsert(tx: &mut PgConnection, parked: &Parked, arrival: Option<&Arrival
                      attempts = greatest(p.attempts, excluded.attempts),
                      resolved_at = null, resolution = null, resolved_by = null, resolved_why = null";
     let unique = if key.is_some() {
-        "(source, event_id) where event_id is not null"
+        "(source, event_id, body_sha256) where event_id is not null"
     } else {
         "(body_sha256) where event_id is null"
     };
@@ -183,7 +213,7 @@ async fn upsert(tx: &mut PgConnection, parked: &Parked, arrival: Option<&Arrival
         .bind(parked.reason.as_str())
         .bind(printable(&parked.detail))
         .bind(i32::try_from(parked.attempts).unwrap_or(i32::MAX))
-        .bind(arrival.map(|a| a.study.as_str()))
+        .bind(study.map(Uid::as_str))
         .bind(arrival.map(|a| a.sop.as_str()))
         .bind(arrival.map(|a| a.content.to_string()))
         .fetch_one(tx)
@@ -191,7 +221,7 @@ async fn upsert(tx: &mut PgConnection, parked: &Parked, arrival: Option<&Arrival
 }
 
 /// Marks an image as failed unless it has its answer: a duplicate's failure takes nothing back.
-async fn fail_image(tx: &mut PgConnection, arrival: &Arrival, reason: Reason) -> Result<(), sqlx::Error> {
+async fn fail_image(tx: &mut Tx, arrival: &Arrival, reason: Reason) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update images i set failed_reason = $3
           where sop_instance_uid = $1 and content_sha256 = $2
@@ -206,13 +236,33 @@ async fn fail_image(tx: &mut PgConnection, arrival: &Arrival, reason: Reason) ->
     Ok(())
 }
 
-async fn resolve(
-    tx: &mut PgConnection,
-    id: i64,
-    resolution: &str,
-    who: &str,
-    why: &str,
-) -> Result<ParkedRow, StoreError> {
+/// Marks a study of which an image waits here that cannot be named.
+async fn fail_study(tx: &mut Tx, study: &Uid, reason: Reason) -> Result<(), sqlx::Error> {
+    sqlx::query("update studies set parked_reason = coalesce(parked_reason, $2) where study_instance_uid = $1")
+        .bind(study.as_str())
+        .bind(reason.as_str())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Takes the mark back once all such messages were sent again; the reason of the first one that was not stays.
+async fn mend_study(tx: &mut Tx, study: &Uid) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update studies
+            set parked_reason = (select reason from parked_messages
+                                  where study_instance_uid = $1 and sop_instance_uid is null
+                                    and resolution is distinct from 'resent'
+                                  order by id limit 1)
+          where study_instance_uid = $1 and parked_reason is not null",
+    )
+    .bind(study.as_str())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn resolve(tx: &mut Tx, id: i64, resolution: &str, who: &str, why: &str) -> Result<ParkedRow, StoreError> {
     let resolved = sqlx::query_as(
         "update parked_messages set resolved_at = now(), resolution = $2, resolved_by = $3, resolved_why = $4
           where id = $1 and resolved_at is null

@@ -1,10 +1,10 @@
 //! Moving a study on the list: one place that does it, and the sweep that does what ageing asks for.
 
 use cspine_domain::{Class, Uid};
-use sqlx::PgConnection;
 
 use crate::events::{Envelope, StudyReprioritised};
 use crate::outbox::enqueue;
+use crate::session::Tx;
 use crate::{Store, StoreError};
 
 /// How many studies one transaction of the sweep raises at most.
@@ -21,7 +21,8 @@ pub(crate) enum Cause {
     NewImage { finding_id: i64 },
     /// It waited for longer than its cap.
     Ageing,
-    /// It came back from being read, with what happened meanwhile.
+    /// It came back from being read, by somebody's word or because nobody said any more that it is; with what happened
+    /// meanwhile.
     Status,
 }
 
@@ -47,7 +48,7 @@ impl Cause {
 
 /// Brings an open study to the place its order, findings and waiting give it, and tells of it; does nothing when it is
 /// there already, or is being read or finished. Whether it moved.
-pub(crate) async fn reprioritise(tx: &mut PgConnection, study: &Uid, cause: Cause) -> Result<bool, sqlx::Error> {
+pub(crate) async fn reprioritise(tx: &mut Tx, study: &Uid, cause: Cause) -> Result<bool, sqlx::Error> {
     let moved = sqlx::query(
         "with due as (
              select study_instance_uid, listed_level, listed_flagged,
@@ -81,31 +82,57 @@ pub(crate) async fn reprioritise(tx: &mut PgConnection, study: &Uid, cause: Caus
 }
 
 impl Store {
-    /// Writes what ageing changed since the last sweep; how many studies it raised. Safe beside other sweeps and
-    /// transactions: a study another one holds is left to it, or to the next sweep.
+    /// Ends readings that have lapsed, and writes what ageing changed since the last sweep; how many studies that raised.
+    /// Safe beside other sweeps and transactions: a study another one holds is left to it, or to the next sweep.
     pub async fn sweep(&self) -> Result<u64, StoreError> {
+        Ok(self.sweep_batches(Cause::Status).await? + self.sweep_batches(Cause::Ageing).await?)
+    }
+
+    /// Moves the studies that are due for this cause, batch by batch.
+    async fn sweep_batches(&self, cause: Cause) -> Result<u64, StoreError> {
         let mut raised = 0;
         loop {
             let mut tx = self.pool.begin().await?;
-            let due = aged(&mut tx).await?;
-            for study in &due {
-                raised += u64::from(reprioritise(&mut tx, study, Cause::Ageing).await?);
+            let studies = if cause == Cause::Status { lapsed(&mut tx).await? } else { aged(&mut tx).await? };
+            for study in &studies {
+                raised += u64::from(reprioritise(&mut tx, study, cause).await?);
             }
             tx.commit().await?;
-            if (due.len() as i64) < SWEEP_BATCH {
+            if (studies.len() as i64) < SWEEP_BATCH {
                 return Ok(raised);
             }
         }
     }
 }
 
-/// Open studies whose level is no longer the listed one, locked.
-async fn aged(tx: &mut PgConnection) -> Result<Vec<Uid>, sqlx::Error> {
+/// Studies that nobody has said for long to be read still: open again, and locked.
+async fn lapsed(tx: &mut Tx) -> Result<Vec<Uid>, sqlx::Error> {
     let rows = sqlx::query(
-        "select study_instance_uid from studies
-          where state = 'open' and study_level(order_priority, ai_level, arrived_at, now()) < listed_level
-          order by arrived_at limit $1
-            for update skip locked",
+        "update studies
+            set state = 'open', state_changed_at = now(), state_changed_by = null, reading_heard_at = null,
+                flagged_in_reading_at = null
+          where study_instance_uid in (
+                select study_instance_uid from studies
+                 where state = 'reading' and greatest(reading_heard_at, state_changed_at)
+                       <= now() - (select reading_lapses_after from list_settings)
+                 order by arrived_at limit $1
+                   for update skip locked)
+         returning study_instance_uid",
+    )
+    .bind(SWEEP_BATCH)
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(|row| crate::columns::parsed(row, "study_instance_uid")).collect()
+}
+
+/// Open studies whose level is no longer the listed one, locked.
+async fn aged(tx: &mut Tx) -> Result<Vec<Uid>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select s.study_instance_uid from studies s left join ageing_caps c using (order_priority)
+          where s.state = 'open'
+            and raised_level(s.order_priority, s.ai_level, s.arrived_at, now(), c.cap) < s.listed_level
+          order by s.arrived_at limit $1
+            for update of s skip locked",
     )
     .bind(SWEEP_BATCH)
     .fetch_all(tx)

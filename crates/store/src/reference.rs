@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use cspine_domain::{Class, Sha256};
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection, Row as _};
+use sqlx::{FromRow, Row as _};
 
 use crate::columns::parsed;
+use crate::session::Tx;
 use crate::{LearningSet, Store, StoreError};
 
 /// An image that came with a champion.
@@ -68,7 +69,7 @@ impl Store {
 const BATCH: usize = 1000;
 
 /// Writes the patients' sides, unless one of them is on another.
-async fn take_sides(tx: &mut PgConnection, images: &[ReferenceImage]) -> Result<(), StoreError> {
+async fn take_sides(tx: &mut Tx, images: &[ReferenceImage]) -> Result<(), StoreError> {
     let mut sides = BTreeMap::new();
     for image in images {
         if *sides.entry(image.patient.as_str()).or_insert(image.set) != image.set {
@@ -97,7 +98,7 @@ async fn take_sides(tx: &mut PgConnection, images: &[ReferenceImage]) -> Result<
 }
 
 /// How many were new.
-async fn insert(tx: &mut PgConnection, images: &[ReferenceImage], by: &str) -> Result<usize, sqlx::Error> {
+async fn insert(tx: &mut Tx, images: &[ReferenceImage], by: &str) -> Result<usize, sqlx::Error> {
     let texts = |text: fn(&ReferenceImage) -> String| images.iter().map(text).collect::<Vec<_>>();
     let inserted = sqlx::query(
         "insert into reference_images (content_sha256, object_key, media_type, label, patient, site, added_by)

@@ -1,11 +1,12 @@
 //! What people say of images, and the one label that follows from it.
 
-use cspine_domain::{Class, ConfirmationSource, Label, Sha256, Uid};
+use cspine_domain::{Class, ConfirmationSource, Label, Orientation, Sha256, Uid};
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection, Row as _};
+use sqlx::{FromRow, Row as _};
 use time::OffsetDateTime;
 
-use crate::columns::{count, parsed};
+use crate::columns::{count, orientation, parsed};
+use crate::session::Tx;
 use crate::{LearningSet, Store, StoreError};
 
 /// A person's word on an image.
@@ -58,6 +59,8 @@ pub struct LabelledImage {
     pub site: Option<String>,
     /// DICOM modality, as declared.
     pub modality: Option<String>,
+    /// How the stored image stood when it was answered; none without an answer.
+    pub orientation: Option<Orientation>,
     /// Where the object is, relative to the object store.
     pub object_key: String,
     /// The object's media type.
@@ -93,7 +96,7 @@ impl Store {
     pub async fn record_reviews(&self, reviews: &[NewReview]) -> Result<usize, StoreError> {
         let mut tx = self.pool.begin().await?;
         // one after another: so whoever has seen a review has seen all before it
-        sqlx::query("select pg_advisory_xact_lock(hashtextextended('cspine reviews', 0))").execute(&mut *tx).await?;
+        sqlx::query("select pg_advisory_xact_lock(hashtextextended('cspine reviews', 0))").execute(&mut tx).await?;
         let mut new = 0;
         for some in reviews.chunks(BATCH) {
             new += insert(&mut tx, some).await?;
@@ -111,7 +114,15 @@ impl Store {
     /// Every labelled image that is here, by what had been said up to a review, ordered by content. Patients, merges and
     /// images are those of now.
     pub async fn labelled_images(&self, through: i64) -> Result<Vec<LabelledImage>, StoreError> {
-        let rows = sqlx::query_as("select * from labelled_through($1) order by content_sha256, sop_instance_uid");
+        let rows = sqlx::query_as(
+            "select l.*, f.orientation
+               from labelled_through($1) l
+               left join lateral (
+                    select orientation from findings
+                     where sop_instance_uid = l.sop_instance_uid and content_sha256 = l.content_sha256
+                       and purpose = 'primary') f on true
+              order by l.content_sha256, l.sop_instance_uid",
+        );
         Ok(rows.bind(through).fetch_all(&self.pool).await?)
     }
 
@@ -124,8 +135,9 @@ impl Store {
                from labelled_images group by 1, 2, 3
              union all
              select 'without_image', null, null, count(distinct (r.sop_instance_uid, r.content_sha256))
-               from reviews r left join images i using (sop_instance_uid, content_sha256)
-              where i.sop_instance_uid is null",
+               from reviews r
+              where (select true from images i
+                      where i.sop_instance_uid = r.sop_instance_uid and i.content_sha256 = r.content_sha256) is null",
         )
         .fetch_all(&self.pool)
         .await?;
@@ -151,7 +163,7 @@ impl Store {
 const BATCH: usize = 1000;
 
 /// How many were new.
-async fn insert(tx: &mut PgConnection, reviews: &[NewReview]) -> Result<usize, sqlx::Error> {
+async fn insert(tx: &mut Tx, reviews: &[NewReview]) -> Result<usize, sqlx::Error> {
     let texts = |text: fn(&NewReview) -> String| reviews.iter().map(text).collect::<Vec<_>>();
     let inserted = sqlx::query(
         "insert into reviews
@@ -211,6 +223,7 @@ impl FromRow<'_, PgRow> for LabelledImage {
             patient: row.try_get("patient")?,
             site: row.try_get("site")?,
             modality: row.try_get("modality")?,
+            orientation: orientation(row)?,
             object_key: row.try_get("object_key")?,
             media_type: row.try_get("media_type")?,
             review_id: row.try_get("review_id")?,

@@ -1,11 +1,14 @@
 //! Which network serves: one row that moves by its epoch, and who moved it.
 
+use std::time::Duration;
+
 use cspine_domain::Sha256;
-use sqlx::postgres::{PgListener, PgPool, PgPoolOptions, PgRow};
-use sqlx::{FromRow, PgConnection, Row as _};
+use sqlx::postgres::{PgListener, PgPoolOptions, PgRow};
+use sqlx::{Executor as _, FromRow, Row as _};
 use time::OffsetDateTime;
 
 use crate::columns::{parsed, parsed_option};
+use crate::session::Tx;
 use crate::training::holds_lease;
 use crate::{Fence, ModelState, Store, StoreError};
 
@@ -96,9 +99,12 @@ pub struct ModelChange {
 /// Waits for hints that what serves has moved. Hints may be lost: who goes by them polls as well.
 #[derive(Debug)]
 pub struct ServingHints {
-    pool: PgPool,
+    store: Store,
     listener: Option<PgListener>,
 }
+
+/// A connection on which nothing was heard for so long is asked whether it still lives.
+const QUIET_MAX: Duration = Duration::from_secs(60);
 
 impl Store {
     /// What workers are to use.
@@ -115,14 +121,7 @@ impl Store {
 
     /// Listens from now on, on a connection of its own: it is held for as long as the hints are, and the pool's are few.
     pub async fn serving_hints(&self) -> Result<ServingHints, StoreError> {
-        let options = self.pool.options();
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(options.get_acquire_timeout())
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_lazy_with(self.pool.connect_options().as_ref().clone());
-        let mut hints = ServingHints { pool, listener: None };
+        let mut hints = ServingHints { store: self.clone(), listener: None };
         hints.listener().await?;
         Ok(hints)
     }
@@ -166,25 +165,52 @@ impl ServingHints {
     /// # Errors
     /// The database cannot be reached; the next call tries again.
     pub async fn next(&mut self) -> Result<(), StoreError> {
-        let heard = self.listener().await?.try_recv().await;
-        if heard.is_err() {
-            self.listener = None;
+        loop {
+            let limit = self.store.pool.answer_max;
+            let listener = self.listener().await?;
+            let heard = match tokio::time::timeout(QUIET_MAX, listener.try_recv()).await {
+                Ok(heard) => heard.map(|_| true),
+                Err(_) => within(limit, listener.execute("select 1")).await.map(|_| false),
+            };
+            match heard {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => {
+                    self.listener = None;
+                    return Err(error.into());
+                }
+            }
         }
-        heard?;
-        Ok(())
     }
 
     async fn listener(&mut self) -> Result<&mut PgListener, StoreError> {
         let listener = match self.listener.take() {
             Some(listener) => listener,
-            None => {
-                let mut listener = PgListener::connect_with(&self.pool).await?;
-                listener.listen(CHANNEL).await?;
-                listener
-            }
+            None => listen(&self.store).await?,
         };
         Ok(self.listener.insert(listener))
     }
+}
+
+/// Listens on a pool of its own, made anew each time: what became of the last one's connection is of no matter.
+async fn listen(store: &Store) -> Result<PgListener, sqlx::Error> {
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(store.pool().options().get_acquire_timeout())
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(store.pool().connect_options().as_ref().clone());
+    within(store.pool.answer_max, async {
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.listen(CHANNEL).await?;
+        Ok(listener)
+    })
+    .await
+}
+
+async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let silent = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
+    tokio::time::timeout(limit, answer).await.map_err(silent)?
 }
 
 /// Where a model is to go.
@@ -205,7 +231,7 @@ struct Held {
 
 /// Changes models and `serving` within the caller's transaction, or says why not. Who changes what serves takes the
 /// lease's row first and then that of `serving`: so no two wait for each other.
-async fn change(tx: &mut PgConnection, wish: &Move<'_>, place: Place) -> Result<Moved, sqlx::Error> {
+async fn change(tx: &mut Tx, wish: &Move<'_>, place: Place) -> Result<Moved, sqlx::Error> {
     if let Some(fence) = wish.fence
         && !holds_lease(tx, fence).await?
     {
@@ -258,7 +284,7 @@ async fn change(tx: &mut PgConnection, wish: &Move<'_>, place: Place) -> Result<
     Ok(Moved::Done { epoch })
 }
 
-async fn lock(tx: &mut PgConnection) -> Result<Held, sqlx::Error> {
+async fn lock(tx: &mut Tx) -> Result<Held, sqlx::Error> {
     let row = sqlx::query("select epoch, champion_sha256, shadow_sha256, shadow_share from serving for update")
         .fetch_one(tx)
         .await?;
@@ -271,7 +297,7 @@ async fn lock(tx: &mut PgConnection) -> Result<Held, sqlx::Error> {
 }
 
 /// Whether the model's file is in the object store; none when it is not even on record.
-async fn in_store(tx: &mut PgConnection, model: Sha256) -> Result<Option<bool>, sqlx::Error> {
+async fn in_store(tx: &mut Tx, model: Sha256) -> Result<Option<bool>, sqlx::Error> {
     sqlx::query_scalar("select object_key is not null from models where sha256 = $1")
         .bind(model.to_string())
         .fetch_optional(tx)
@@ -279,12 +305,7 @@ async fn in_store(tx: &mut PgConnection, model: Sha256) -> Result<Option<bool>, 
 }
 
 /// Gives a model another state, and writes who did it; its epoch is the one after the change.
-async fn restate(
-    tx: &mut PgConnection,
-    model: Option<Sha256>,
-    to: ModelState,
-    wish: &Move<'_>,
-) -> Result<(), sqlx::Error> {
+async fn restate(tx: &mut Tx, model: Option<Sha256>, to: ModelState, wish: &Move<'_>) -> Result<(), sqlx::Error> {
     let Some(model) = model else { return Ok(()) };
     sqlx::query(
         "with before as (

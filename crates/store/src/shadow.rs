@@ -48,9 +48,12 @@ impl Store {
                from (select s.flagged as s_flagged, s.verdict as s_verdict, s.verdict <> 'not_assessable' as s_answered,
                             p.flagged as p_flagged, p.verdict as p_verdict, p.verdict <> 'not_assessable' as p_answered
                        from findings s
-                       join findings p on p.sop_instance_uid = s.sop_instance_uid
-                                      and p.content_sha256 = s.content_sha256 and p.purpose = 'primary'
-                                      and p.model_sha256 = $2
+                       -- `offset 0`: image by image, by the keys; joined freely, all findings of all years would be read
+                      cross join lateral (select * from findings p
+                                           where p.sop_instance_uid = s.sop_instance_uid
+                                             and p.content_sha256 = s.content_sha256 and p.purpose = 'primary'
+                                             and p.model_sha256 = $2
+                                          offset 0) as p
                       where s.model_sha256 = $1 and s.purpose = 'shadow') as pairs",
         )
         .bind(model.to_string())

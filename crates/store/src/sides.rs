@@ -1,6 +1,7 @@
 //! On which side a patient is, for ever; and who turned out to be whom.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::columns::{count, parsed, parsed_option};
 use crate::words::words;
@@ -43,14 +44,14 @@ impl Store {
     pub async fn assign_sets(&self) -> Result<u64, StoreError> {
         let mut tx = self.pool.begin().await?;
         // once for all labels there are: their number decides how long that takes
-        sqlx::query("set local statement_timeout = '10min'").execute(&mut *tx).await?;
+        tx.allow(Duration::from_secs(600)).await?;
         let dealt = sqlx::query(
             "with sided as materialized (select patient, study_as_patient, set from labelled_images)
              insert into patient_sets (patient, set)
              select patient, set from sided union select study_as_patient, set from sided
              on conflict (patient) do nothing",
         )
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
         tx.commit().await?;
         Ok(dealt.rows_affected())

@@ -1,11 +1,11 @@
 //! A study's way through the reading room: open, reading, finished.
 
 use cspine_domain::Uid;
-use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use crate::columns::parsed;
 use crate::priority::{Cause, reprioritise};
+use crate::session::Tx;
 use crate::{Store, StoreError};
 
 /// Where a study is.
@@ -13,7 +13,8 @@ use crate::{Store, StoreError};
 pub enum StudyState {
     /// On the list.
     Open,
-    /// On the list, not moving: somebody has it on the screen.
+    /// On the list, not moving: somebody has it on the screen. Ends by itself when that is not said again for as long as
+    /// `list_settings.reading_lapses_after`.
     Reading,
     /// Off the list.
     Finished,
@@ -50,7 +51,7 @@ pub struct StateChange {
     pub study: Uid,
     /// Where it is now.
     pub state: StudyState,
-    /// The event's time by its sender's clock; none: now, by the database's.
+    /// The event's time by its sender's clock, which orders it among the events of that source; none for a person's word.
     pub at: Option<OffsetDateTime>,
     /// The event's source and id, so that its duplicate changes nothing.
     pub event: Option<(String, String)>,
@@ -68,19 +69,23 @@ pub enum StateChanged {
     },
     /// It was in that state already.
     Unchanged,
-    /// Older than the last status event, or the same one again.
+    /// Older than a status event of the same source, or the same one again.
     Stale,
     /// No image of this study has arrived yet.
     UnknownStudy,
 }
 
 impl Store {
-    /// Opens, takes up or finishes a study. Of status events the latest by their own clock counts, in whatever order
-    /// they come.
+    /// Opens, takes up or finishes a study. A study that is being read and is said to be so again is read for longer.
+    ///
+    /// An event counts once, however often it comes. Of two events of one source the later one by its clock counts, in
+    /// whatever order they come; events of different sources, and what a person says here, count as they come: no sender's clock
+    /// is held against another's.
     pub async fn set_study_state(&self, change: &StateChange) -> Result<StateChanged, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let Some((from, stale)) = lock(&mut tx, change).await? else { return Ok(StateChanged::UnknownStudy) };
-        if stale {
+        let Some(from) = lock(&mut tx, change).await? else { return Ok(StateChanged::UnknownStudy) };
+        if overtaken(&mut tx, change).await? {
+            tx.commit().await?;
             return Ok(StateChanged::Stale);
         }
         if from != change.state && change.state != StudyState::Finished {
@@ -95,47 +100,73 @@ impl Store {
     }
 }
 
-/// The study's state, and whether the change comes too late; none when there is no such study.
-async fn lock(tx: &mut PgConnection, change: &StateChange) -> Result<Option<(StudyState, bool)>, sqlx::Error> {
-    let row = sqlx::query(
-        "select state, coalesce($2 < state_event_at or state_event = $3, false) as stale
-           from studies where study_instance_uid = $1 for update",
+/// The study's state, its row locked; none when there is no such study.
+async fn lock(tx: &mut Tx, change: &StateChange) -> Result<Option<StudyState>, sqlx::Error> {
+    let row = sqlx::query("select state from studies where study_instance_uid = $1 for update")
+        .bind(change.study.as_str())
+        .fetch_optional(tx)
+        .await?;
+    row.map(|row| parsed(&row, "state")).transpose()
+}
+
+/// Puts an event on record. Whether it was there, or comes after a later one of its source.
+///
+/// Which of two is the later one, their sender's clock says, if it went alike for both: if as much time passed between each
+/// event's own time and its receipt, give or take an hour. A clock that was set in between, a daylight-saving fault or a local
+/// time sent as UTC says nothing; then the order of receipt counts.
+async fn overtaken(tx: &mut Tx, change: &StateChange) -> Result<bool, sqlx::Error> {
+    let (Some((source, id)), Some(at)) = (&change.event, change.at) else { return Ok(false) };
+    let first: Option<bool> = sqlx::query_scalar(
+        "insert into status_events (study_instance_uid, source, event_id, state, sent_at) values ($1, $2, $3, $4, $5)
+         on conflict do nothing returning true",
     )
     .bind(change.study.as_str())
-    .bind(change.at)
-    .bind(event_key(change))
-    .fetch_optional(tx)
+    .bind(source)
+    .bind(id)
+    .bind(change.state.as_str())
+    .bind(at)
+    .fetch_optional(&mut *tx)
     .await?;
-    row.map(|row| Ok((parsed(&row, "state")?, sqlx::Row::try_get(&row, "stale")?))).transpose()
+    if first.is_none() {
+        return Ok(true);
+    }
+    sqlx::query_scalar(
+        "select exists (select from status_events
+                         where study_instance_uid = $1 and source = $2 and sent_at > $3
+                           and received_at - sent_at - (now() - $3) between interval '-1 hour' and interval '1 hour')",
+    )
+    .bind(change.study.as_str())
+    .bind(source)
+    .bind(at)
+    .fetch_one(tx)
+    .await
 }
 
 /// Only an open study can move.
-async fn open(tx: &mut PgConnection, study: &Uid) -> Result<(), sqlx::Error> {
+async fn open(tx: &mut Tx, study: &Uid) -> Result<(), sqlx::Error> {
     let update = sqlx::query("update studies set state = 'open' where study_instance_uid = $1");
     update.bind(study.as_str()).execute(tx).await?;
     Ok(())
 }
 
-async fn write(tx: &mut PgConnection, change: &StateChange, from: StudyState) -> Result<(), sqlx::Error> {
+async fn write(tx: &mut Tx, change: &StateChange, from: StudyState) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update studies
-            set state = $2, state_event_at = coalesce($3, now()), state_event = $4,
+            -- a time from outside is never later than now
+            set state = $2, state_event_at = least($3, now()), state_event = $4,
                 state_changed_at = case when $5 then now() else state_changed_at end,
-                state_changed_by = case when $5 then $6 else state_changed_by end
+                state_changed_by = case when $5 then $6 else state_changed_by end,
+                reading_heard_at = case when $2 = 'reading' then now() end,
+                flagged_in_reading_at = case when not $5 then flagged_in_reading_at end
           where study_instance_uid = $1",
     )
     .bind(change.study.as_str())
     .bind(change.state.as_str())
     .bind(change.at)
-    .bind(event_key(change))
+    .bind(change.event.as_ref().map(|(source, id)| format!("{source} {id}"))) // a source is a URI and holds no space
     .bind(from != change.state)
     .bind(&change.by)
     .execute(tx)
     .await?;
     Ok(())
-}
-
-/// Source and id as one text; a CloudEvents source is a URI and holds no space.
-fn event_key(change: &StateChange) -> Option<String> {
-    change.event.as_ref().map(|(source, id)| format!("{source} {id}"))
 }

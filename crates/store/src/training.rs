@@ -5,11 +5,13 @@ use std::time::Duration;
 use cspine_domain::Sha256;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection, Row as _};
+use sqlx::{FromRow, Row as _};
 use time::OffsetDateTime;
 
 use crate::columns::{interval, parsed, parsed_option};
 use crate::evidence::{Link, add_link};
+use crate::session::Tx;
+use crate::trial::TrialVerdict;
 use crate::words::words;
 use crate::{Serving, Store, StoreError};
 
@@ -82,6 +84,8 @@ pub struct Run {
     pub challenger: Option<Sha256>,
     /// What the gate measured.
     pub verdict: Option<Value>,
+    /// How the trial of its challenger ended.
+    pub trial: Option<TrialVerdict>,
     /// Why it ended as it did.
     pub outcome: Option<String>,
     /// Where its report lies in the object store.
@@ -198,11 +202,11 @@ impl Store {
         .bind(new.champion.to_string())
         .bind(new.reviews_through)
         .bind(&new.settings)
-        .fetch_one(&mut *tx)
+        .fetch_one(&mut tx)
         .await?;
         sqlx::query("update training_requests set taken_at = now(), run_id = $1 where taken_at is null")
             .bind(run.id)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
         tx.commit().await?;
         Ok(Some(run))
@@ -219,7 +223,7 @@ impl Store {
             "update training_runs set lease_epoch = $1, take_overs = take_overs + 1 where state = 'running' returning *",
         )
         .bind(fence.epoch)
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut tx)
         .await?;
         tx.commit().await?;
         Ok(run)
@@ -248,7 +252,7 @@ impl Store {
         .bind(fence.epoch)
         .bind(stage)
         .bind(progress)
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut tx)
         .await?;
         tx.commit().await?;
         let Some(row) = row else { return Ok(Standing::Lost) };
@@ -284,11 +288,13 @@ impl Store {
         }
         if end.state == RunState::Shadowing {
             sqlx::query(
-                "update training_runs set state = 'withdrawn', outcome = 'run ' || $1::bigint || ' has a newer challenger'
+                "update training_runs
+                    set state = 'withdrawn', trial_verdict = coalesce(trial_verdict, 'superseded'),
+                        outcome = 'run ' || $1::bigint || ' has a newer challenger'
                   where state in ('shadowing', 'waiting')",
             )
             .bind(run)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
         }
         let ended = sqlx::query(
@@ -303,7 +309,7 @@ impl Store {
         .bind(&end.verdict)
         .bind(&end.outcome)
         .bind(&end.report_key)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await?;
         if ended.rows_affected() == 0 {
             return Ok(None);
@@ -311,33 +317,6 @@ impl Store {
         let link = add_link(&mut tx, run, "run", &end.evidence).await?;
         tx.commit().await?;
         Ok(Some(link))
-    }
-
-    /// Moves a run that has ended on: shadowing, waiting, promoted or withdrawn. False: the lease is lost, or the run was in
-    /// none of these states.
-    pub async fn settle_run(
-        &self,
-        fence: Fence,
-        run: i64,
-        from: &[RunState],
-        to: RunState,
-        outcome: &str,
-    ) -> Result<bool, StoreError> {
-        let mut tx = self.pool.begin().await?;
-        if !holds_lease(&mut tx, fence).await? {
-            return Ok(false);
-        }
-        let from: Vec<&str> = from.iter().map(|state| state.as_str()).collect();
-        let settled =
-            sqlx::query("update training_runs set state = $3, outcome = $4 where id = $1 and state = any($2)")
-                .bind(run)
-                .bind(from)
-                .bind(to.as_str())
-                .bind(outcome)
-                .execute(&mut *tx)
-                .await?;
-        tx.commit().await?;
-        Ok(settled.rows_affected() == 1)
     }
 
     /// Asks the trainer to end a run, or its challenger's trial. False: there is neither.
@@ -358,12 +337,6 @@ impl Store {
     pub async fn runs(&self, limit: u32) -> Result<Vec<Run>, StoreError> {
         let rows = sqlx::query_as("select * from training_runs order by id desc limit $1").bind(i64::from(limit));
         Ok(rows.fetch_all(&self.pool).await?)
-    }
-
-    /// The run whose challenger is tried or waits.
-    pub async fn run_on_trial(&self) -> Result<Option<Run>, StoreError> {
-        let row = sqlx::query_as("select * from training_runs where state in ('shadowing', 'waiting')");
-        Ok(row.fetch_optional(&self.pool).await?)
     }
 
     /// One run.
@@ -390,7 +363,7 @@ impl Store {
 }
 
 /// Whether the lease is still this one's, and keeps it so to the end of the caller's transaction.
-pub(crate) async fn holds_lease(tx: &mut PgConnection, fence: Fence) -> Result<bool, sqlx::Error> {
+pub(crate) async fn holds_lease(tx: &mut Tx, fence: Fence) -> Result<bool, sqlx::Error> {
     let row = sqlx::query("select from trainer_lease where epoch = $1 and expires_at > clock_timestamp() for update")
         .bind(fence.epoch)
         .fetch_optional(tx)
@@ -420,6 +393,7 @@ impl FromRow<'_, PgRow> for Run {
             progress: row.try_get("progress")?,
             challenger: parsed_option(row, "challenger_sha256")?,
             verdict: row.try_get("verdict")?,
+            trial: parsed_option(row, "trial_verdict")?,
             outcome: row.try_get("outcome")?,
             report_key: row.try_get("report_key")?,
             started_at: row.try_get("started_at")?,

@@ -1,11 +1,11 @@
 //! The reading list, and what there is to see of a study.
 
-use cspine_domain::{Class, OrderPriority, Reason, Sha256, Uid, Verdict};
+use cspine_domain::{Class, OrderPriority, Pose, Reason, Sha256, Uid, Verdict};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row as _};
 use time::OffsetDateTime;
 
-use crate::columns::{parsed, parsed_option};
+use crate::columns::{orientation, parsed, parsed_option};
 use crate::{Purpose, Saliency, Store, StoreError, StudyState};
 
 /// A study on the list.
@@ -41,6 +41,8 @@ pub struct WorklistRow {
     pub state: StudyState,
     /// A SOP instance UID came with different bytes.
     pub conflict: bool,
+    /// An image was flagged since the study is being read; it keeps its place until that ends.
+    pub flagged_since_reading: bool,
 }
 
 /// An image of a study.
@@ -75,12 +77,16 @@ pub struct ImageFinding {
     pub model: Sha256,
     /// The heatmap, when assessed.
     pub saliency: Option<Saliency>,
+    /// The codes of what was odd and was tolerated; a later version may have written codes that this one does not know.
+    pub notes: Vec<String>,
 }
 
 impl Store {
     /// The first studies of the list.
     pub async fn worklist(&self, limit: u32) -> Result<Vec<WorklistRow>, StoreError> {
-        let rows = sqlx::query_as("select * from worklist order by position limit $1").bind(i64::from(limit));
+        // not `limit`: then the images of all studies would be counted
+        let rows =
+            sqlx::query_as("select * from worklist where position <= $1 order by position").bind(i64::from(limit));
         Ok(rows.fetch_all(&self.pool).await?)
     }
 
@@ -89,7 +95,7 @@ impl Store {
         let rows = sqlx::query_as(
             "select i.sop_instance_uid, i.content_sha256, i.object_key, i.media_type, f.purpose, f.verdict, f.reason,
                     f.flagged, f.p_dislocation, f.p_fracture, f.p_normal, f.model_sha256, f.saliency_class,
-                    f.saliency_method, f.heatmap_png
+                    f.saliency_method, f.heatmap_png, f.orientation, f.pixel_aspect, f.notes
                from images i
                left join lateral (
                     -- of an image's answers the one that its study is judged by
@@ -125,6 +131,7 @@ impl FromRow<'_, PgRow> for WorklistRow {
             images_assessed: row.try_get("images_assessed")?,
             state: parsed(row, "state")?,
             conflict: row.try_get("conflict")?,
+            flagged_since_reading: row.try_get("flagged_since_reading")?,
         })
     }
 }
@@ -147,9 +154,11 @@ fn finding(row: &PgRow, verdict: Verdict) -> Result<ImageFinding, sqlx::Error> {
         Some(normal) => Some([row.try_get("p_dislocation")?, row.try_get("p_fracture")?, normal]),
         None => None,
     };
+    // once it is older than it is kept, all of it is gone
     let saliency = match parsed_option(row, "saliency_class")? {
         Some(class) => {
-            Some(Saliency { class, method: row.try_get("saliency_method")?, heatmap_png: row.try_get("heatmap_png")? })
+            let (method, heatmap_png) = (row.try_get("saliency_method")?, row.try_get("heatmap_png")?);
+            Some(Saliency { class, method, heatmap_png, pose: pose(row)? })
         }
         None => None,
     };
@@ -161,5 +170,15 @@ fn finding(row: &PgRow, verdict: Verdict) -> Result<ImageFinding, sqlx::Error> {
         probabilities,
         model: parsed(row, "model_sha256")?,
         saliency,
+        notes: row.try_get("notes")?,
+    })
+}
+
+/// That of a heatmap; one without it is older than poses, and lies on the image as it is stored.
+fn pose(row: &PgRow) -> Result<Pose, sqlx::Error> {
+    let (unposed, pixel_aspect) = (Pose::default(), row.try_get("pixel_aspect")?);
+    Ok(Pose {
+        orientation: orientation(row)?.unwrap_or(unposed.orientation),
+        pixel_aspect: Option::unwrap_or(pixel_aspect, unposed.pixel_aspect),
     })
 }

@@ -36,6 +36,25 @@ async fn impossible_findings_are_refused() {
     for (values, constraint) in cases {
         assert_eq!(refused_by(&db, insert(values)).await, constraint, "{values}");
     }
+    for notes in ["array['']", "array['A']", "array['a b']", "array['a,b']", "array[null]", "array['1a']"] {
+        let noted = insert("'primary', 'normal', null, false, 0.1, 0.2, 0.7");
+        let noted = noted.replace("p_normal)", "p_normal, notes)").replace("0.7)", &format!("0.7, {notes})"));
+        assert_eq!(refused_by(&db, noted).await, "notes_are_codes", "{notes}");
+    }
+    for (heatmap, pose) in [
+        ("null, null, null", "1, 1"),
+        ("'normal', 'gradient', '\\x00'", "0, 1"),
+        ("'normal', 'gradient', '\\x00'", "9, 1"),
+        ("'normal', 'gradient', '\\x00'", "1, 0.1"),
+        ("'normal', 'gradient', '\\x00'", "1, 'nan'"),
+        ("'normal', 'gradient', '\\x00'", "1, null"),
+        ("'normal', 'gradient', '\\x00'", "null, 1"),
+    ] {
+        let posed = insert("'primary', 'normal', null, false, 0.1, 0.2, 0.7");
+        let columns = "p_normal, saliency_class, saliency_method, heatmap_png, orientation, pixel_aspect)";
+        let posed = posed.replace("p_normal)", columns).replace("0.7)", &format!("0.7, {heatmap}, {pose})"));
+        assert_eq!(refused_by(&db, posed).await, "a_heatmap_has_its_pose", "{heatmap}, {pose}");
+    }
     record(&db.store, image.clone(), NORMAL).await;
     let second = insert("'primary', 'normal', null, false, 0.1, 0.2, 0.7");
     assert_eq!(refused_by(&db, second).await, "one_primary_finding_an_image");

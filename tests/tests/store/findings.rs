@@ -1,9 +1,9 @@
-use cspine_domain::{Class, Reason, Sha256, Verdict};
+use cspine_domain::{Class, Note, Notes, Orientation, Pose, Reason, Sha256, Verdict};
 use cspine_store::{Answer, NewFinding, Purpose, Recorded, Saliency};
 use cspine_tests::database::Database;
 
 use crate::samples::{
-    COLOUR, DISLOCATION, FRACTURE, NORMAL, arrival, changes, count, finding, listed, other_bytes, record,
+    COLOUR, DISLOCATION, FRACTURE, NORMAL, arrival, changes, count, finding, listed, other_bytes, record, uid,
 };
 
 #[tokio::test]
@@ -134,7 +134,8 @@ async fn a_rescore_may_only_raise() {
 #[tokio::test]
 async fn heatmap_and_answer_are_read_back_for_the_overlay() {
     let db = Database::create().await;
-    let saliency = Saliency { class: Class::Fracture, method: "gradient".into(), heatmap_png: vec![1, 2, 3] };
+    let pose = Pose { orientation: Orientation::new(3, true), pixel_aspect: 0.75 };
+    let saliency = Saliency { class: Class::Fracture, method: "gradient".into(), heatmap_png: vec![1, 2, 3], pose };
     let written = NewFinding { saliency: Some(saliency.clone()), ..finding(arrival(1, 1), FRACTURE) };
     db.store.record_finding(&written).await.unwrap();
     db.store.register_arrival(&arrival(1, 2)).await.unwrap();
@@ -152,10 +153,42 @@ async fn heatmap_and_answer_are_read_back_for_the_overlay() {
 }
 
 #[tokio::test]
+async fn a_heatmap_older_than_poses_lies_on_the_image_as_it_is_stored() {
+    let db = Database::create().await;
+    let pose = Pose { orientation: Orientation::MIRRORED, pixel_aspect: 2.0 };
+    let saliency = Saliency { class: Class::Fracture, method: "gradient".into(), heatmap_png: vec![1], pose };
+    let written = NewFinding { saliency: Some(saliency), ..finding(arrival(1, 1), FRACTURE) };
+    db.store.record_finding(&written).await.unwrap();
+    sqlx::query("update findings set orientation = null, pixel_aspect = null").execute(db.store.pool()).await.unwrap();
+    let images = db.store.study_images(&arrival(1, 1).study).await.unwrap();
+    let found = images[0].finding.as_ref().unwrap().saliency.as_ref().unwrap();
+    assert_eq!(found.pose, Pose::default());
+}
+
+#[tokio::test]
+async fn notes_are_kept_with_the_finding_and_told_in_its_event() {
+    let db = Database::create().await;
+    let notes = Notes::from([Note::EventAcquiredAt, Note::MissingPreamble]);
+    let noted = NewFinding { notes, ..finding(arrival(1, 1), FRACTURE) };
+    db.store.record_finding(&noted).await.unwrap();
+    db.store.record_finding(&finding(arrival(2, 2), COLOUR)).await.unwrap();
+    let kept = async |study| db.store.study_images(&uid(study)).await.unwrap().remove(0).finding.unwrap().notes;
+    assert_eq!(kept(1).await, ["missing_preamble", "event_acquired_at"]);
+    assert!(kept(2).await.is_empty());
+    let told: Vec<Option<serde_json::Value>> =
+        sqlx::query_scalar("select payload->'data'->'notes' from outbox where event_type like '%finding%' order by id")
+            .fetch_all(db.store.pool())
+            .await
+            .unwrap();
+    assert_eq!(told, [Some(serde_json::json!(["missing_preamble", "event_acquired_at"])), None]);
+}
+
+#[tokio::test]
 async fn the_finding_that_is_shown_of_an_image_is_the_one_that_sets_its_level() {
     let db = Database::create().await;
     let add = async |purpose, model: &[u8], answer, heat: u8| {
-        let saliency = Some(Saliency { class: Class::Fracture, method: "gradient".into(), heatmap_png: vec![heat] });
+        let (class, method, pose) = (Class::Fracture, "gradient".to_owned(), Pose::default());
+        let saliency = Some(Saliency { class, method, heatmap_png: vec![heat], pose });
         let found = NewFinding { purpose, model: Sha256::of(model), saliency, ..finding(arrival(1, 1), answer) };
         db.store.record_finding(&found).await.unwrap();
     };

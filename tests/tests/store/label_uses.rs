@@ -36,7 +36,7 @@ async fn child(store: &Store, name: &str, parent: Sha256) -> Sha256 {
         sha256,
         architecture: "alexnet".into(),
         size_bytes: 7,
-        card: json!({"architecture": "alexnet", "training": {"parent": parent}}),
+        card: json!({"architecture": "alexnet", "gate": {}, "training": {"parent": parent}}),
         object_key: Some(format!("models/{sha256}.safetensors")),
         registered_by: "qa-7".into(),
         forced_reason: None,

@@ -1,10 +1,10 @@
 //! What people say of images, and the one label that follows from it.
 
-use cspine_domain::{Class, ConfirmationSource, Label};
-use cspine_store::{Arrival, NewReview, Store};
+use cspine_domain::{Class, ConfirmationSource, Label, Orientation, Pose};
+use cspine_store::{Arrival, Fault, NewFinding, NewReview, Saliency, Store};
 use cspine_tests::database::Database;
 
-use crate::samples::{arrival, by, correcting, count, labelled, other_bytes, refused_by, review};
+use crate::samples::{self, arrival, by, correcting, count, finding, labelled, other_bytes, refused_by, review};
 
 const DISLOCATION: Label = Label::Class(Class::Dislocation);
 const FRACTURE: Label = Label::Class(Class::Fracture);
@@ -53,7 +53,7 @@ async fn many_words_are_recorded_all_or_none_and_in_their_order() {
     let broken = NewReview { reviewer: String::new(), ..review("broken", &image, NORMAL, "nobody", 1) };
     words.push(broken);
     let refused = db.store.record_reviews(&words).await.unwrap_err();
-    assert!(refused.reason().is_some() && !refused.is_transient(), "{refused}");
+    assert!(matches!(refused.fault(), Fault::Message(_)) && !refused.is_transient(), "{refused}");
     assert_eq!(count(&db.store, "reviews").await, 0);
     words.pop();
     assert_eq!(db.store.record_reviews(&words).await.unwrap(), 2500);
@@ -220,6 +220,22 @@ async fn what_is_said_later_changes_nothing_of_what_had_been_said() {
     assert_eq!(db.store.labelled_images(through).await.unwrap(), then);
     assert_eq!(then[0].label, FRACTURE);
     assert_eq!(db.store.labelled_images(i64::MAX).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_labelled_image_says_how_it_stood_when_it_was_answered() {
+    let db = Database::create().await;
+    let (turned, unanswered) = (arrived(&db.store, 1).await, arrived(&db.store, 2).await);
+    for (id, image) in [("a", &turned), ("b", &unanswered)] {
+        say(&db.store, &[review(id, image, NORMAL, "reader-1", 1)]).await;
+    }
+    let (class, method, heatmap_png) = (Class::Normal, "gradient".to_owned(), vec![1]);
+    let pose = Pose { orientation: Orientation::new(1, false), pixel_aspect: 1.0 };
+    let saliency = Some(Saliency { class, method, heatmap_png, pose });
+    let answered = NewFinding { saliency, ..finding(turned.clone(), samples::NORMAL) };
+    db.store.record_finding(&answered).await.unwrap();
+    assert_eq!(labelled(&db.store, &turned).await.unwrap().orientation, Some(pose.orientation));
+    assert_eq!(labelled(&db.store, &unanswered).await.unwrap().orientation, None);
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use serde_json::json;
 use crate::samples::{refused_by, registered};
 
 fn model(name: &str, collapsed: Option<&str>) -> NewModel {
-    let mut card = json!({"architecture": "alexnet", "temperature": 1.25, "training": {"data": "phantoms only"}});
+    let mut card = json!({
+        "architecture": "alexnet", "temperature": 1.25, "gate": {}, "training": {"data": "phantoms only"}
+    });
     if let Some(sentence) = collapsed {
         card["collapsed"] = sentence.into();
     }
@@ -83,6 +85,24 @@ async fn a_collapsed_model_needs_a_reason_whoever_writes() {
     let forced = NewModel { forced_reason: Some("a figure for the report".into()), ..collapsed };
     let Registration::Created(row) = db.store.register_model(&forced).await.unwrap() else { panic!("it is new") };
     assert_eq!(row.model.forced_reason.as_deref(), Some("a figure for the report"));
+}
+
+#[tokio::test]
+async fn a_model_without_a_scope_gate_needs_a_reason_whoever_writes() {
+    let db = Database::create().await;
+    for gate in [json!(null), json!("absent")] {
+        let mut ungated = model("one", None);
+        match gate.is_null() {
+            true => ungated.card["gate"] = gate,
+            false => drop(ungated.card.as_object_mut().unwrap().remove("gate")),
+        }
+        let refused = db.store.register_model(&ungated).await;
+        assert!(matches!(refused, Err(StoreError::UngatedModel)), "{refused:?}");
+        assert!(db.store.models().await.unwrap().is_empty());
+        let forced = NewModel { forced_reason: Some("to compare it with".into()), ..ungated };
+        db.store.register_model(&forced).await.unwrap();
+        sqlx::query("delete from models").execute(db.store.pool()).await.unwrap();
+    }
 }
 
 #[tokio::test]

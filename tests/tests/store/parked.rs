@@ -1,9 +1,9 @@
-use cspine_domain::Reason;
-use cspine_store::{Arrival, Parked, StoreError};
+use cspine_domain::{OrderPriority, Reason};
+use cspine_store::{Arrival, Fault, NamedStudy, Parked, StoreError};
 use cspine_tests::database::Database;
 use std::time::Duration;
 
-use crate::samples::{NORMAL, arrival, count, find, listed, record};
+use crate::samples::{NORMAL, arrival, count, find, listed, record, uid};
 
 /// A message of this id whose image could not be decoded.
 pub fn parked(event_id: &str) -> Parked {
@@ -17,24 +17,35 @@ pub fn parked(event_id: &str) -> Parked {
         detail: "no decoder".into(),
         attempts: 1,
         arrival: None,
+        studies: Vec::new(),
     }
 }
 
+/// A message that tells of this image, parked for this reason.
+pub fn of(arrival: Arrival, reason: Reason) -> Parked {
+    Parked { reason, arrival: Some(arrival.clone()), ..parked(&arrival.event_id) }
+}
+
 #[tokio::test]
-async fn there_is_one_row_an_event_or_else_a_body() {
+async fn there_is_one_row_a_message_or_else_a_body() {
     let db = Database::create().await;
     let first = db.store.park(&parked("1")).await.unwrap();
-    let later = Parked { body: b"another body".to_vec(), reason: Reason::DeadLettered, attempts: 7, ..parked("1") };
+    let later = Parked { reason: Reason::DeadLettered, attempts: 7, ..parked("1") };
     assert_eq!(db.store.park(&later).await.unwrap(), first);
     let row = db.store.parked_get(first).await.unwrap().unwrap();
     assert_eq!((row.reason, row.attempts), (Reason::Undecodable, 7), "the first reason says more");
+    // a sender gave one id to two messages: both are kept
+    let other = db.store.park(&Parked { body: b"another body".to_vec(), ..parked("1") }).await.unwrap();
+    assert_ne!(other, first);
+    assert_eq!(db.store.parked_get(other).await.unwrap().unwrap().body.as_deref(), Some(&b"another body"[..]));
+    assert_eq!(db.store.parked_get(first).await.unwrap().unwrap().body, Some(parked("1").body));
 
     let nameless = Parked { event_id: None, ..parked("") };
     let second = db.store.park(&nameless).await.unwrap();
-    assert_ne!(second, first);
+    assert!(second != first && second != other);
     assert_eq!(db.store.park(&Parked { source: None, ..nameless.clone() }).await.unwrap(), second);
     assert_ne!(db.store.park(&Parked { body: b"x".to_vec(), ..nameless }).await.unwrap(), second);
-    assert_eq!(db.store.parked_count().await.unwrap(), 3);
+    assert_eq!(db.store.parked_count().await.unwrap(), 4);
 }
 
 #[tokio::test]
@@ -79,7 +90,7 @@ async fn an_event_no_table_takes_is_the_events_fault() {
     let db = Database::create().await;
     let empty = Arrival { object_key: String::new(), ..arrival(1, 1) };
     let refused = db.store.register_arrival(&empty).await.unwrap_err();
-    assert_eq!((refused.reason(), refused.is_transient()), (Some(Reason::BadSchema), false));
+    assert_eq!((refused.fault(), refused.is_transient()), (Fault::Message(Reason::BadSchema), false));
     assert!(find(&db.store, 1).await.is_none());
 }
 
@@ -127,4 +138,75 @@ async fn a_duplicates_failure_takes_nothing_back() {
     record(&db.store, arrival(1, 1), NORMAL).await;
     db.store.park(&Parked { arrival: Some(arrival(1, 1)), ..parked("1") }).await.unwrap();
     assert_eq!(listed(&db.store, 1).await.status, "scored");
+}
+
+fn named(study: u32, order_priority: OrderPriority) -> NamedStudy {
+    NamedStudy {
+        study: uid(study),
+        accession_number: Some(format!("A{study}")),
+        patient_key: None,
+        site: None,
+        order_priority,
+    }
+}
+
+fn unreadable(event_id: &str, studies: Vec<NamedStudy>) -> Parked {
+    Parked { reason: Reason::BadSchema, studies, ..parked(event_id) }
+}
+
+#[tokio::test]
+async fn a_message_that_names_no_image_keeps_its_study_on_the_list() {
+    let db = Database::create().await;
+    let studies = vec![named(2, OrderPriority::Routine), named(1, OrderPriority::Stat)];
+    let id = db.store.park(&unreadable("1", studies)).await.unwrap();
+    for (study, level) in [(1, 0), (2, 3)] {
+        let row = listed(&db.store, study).await;
+        assert_eq!((row.status.as_str(), row.reason), ("failed", Some(Reason::BadSchema)));
+        assert_eq!((row.level, row.images, row.verdict), (level, 0, None));
+        assert_eq!(row.accession_number, Some(format!("A{study}")));
+    }
+    assert_eq!(db.store.parked_get(id).await.unwrap().unwrap().study, Some(uid(1)));
+
+    // An image of it comes in another message: it waits to be read, and then the mark says that there is one more.
+    let status = async || {
+        let row = listed(&db.store, 1).await;
+        (row.status, row.reason)
+    };
+    db.store.register_arrival(&arrival(1, 1)).await.unwrap();
+    assert_eq!(status().await, ("waiting".into(), None));
+    record(&db.store, arrival(1, 1), NORMAL).await;
+    assert_eq!(status().await, ("scored".into(), Some(Reason::BadSchema)));
+
+    // Sent again it waits; when it fails again, so does the study.
+    let second = db.store.park(&unreadable("2", vec![named(1, OrderPriority::Stat)])).await.unwrap();
+    db.store.parked_resend(id, "qa-7", "the gateway was mended").await.unwrap();
+    assert_eq!(status().await, ("scored".into(), Some(Reason::BadSchema)), "the other one still waits");
+    db.store.parked_resend(second, "qa-7", "the gateway was mended").await.unwrap();
+    assert_eq!(status().await, ("scored".into(), None));
+    db.store.park(&unreadable("2", vec![named(1, OrderPriority::Stat)])).await.unwrap();
+    assert_eq!(status().await, ("scored".into(), Some(Reason::BadSchema)));
+}
+
+#[tokio::test]
+async fn a_study_whose_message_no_table_takes_is_on_the_list() {
+    let db = Database::create().await;
+    record(&db.store, arrival(1, 1), NORMAL).await;
+    // The image belongs to study 1, and this message says that it is of study 2.
+    let claimed = Arrival { study: uid(2), order_priority: OrderPriority::Urgent, ..arrival(1, 1) };
+    db.store.park(&Parked { arrival: Some(claimed), reason: Reason::IdentityMismatch, ..parked("1") }).await.unwrap();
+    let row = listed(&db.store, 2).await;
+    assert_eq!((row.status.as_str(), row.reason, row.level), ("failed", Some(Reason::IdentityMismatch), 2));
+    // Nor one with a text that cannot be stored.
+    let unkept = Arrival { accession_number: Some("\0".into()), ..arrival(3, 3) };
+    db.store.park(&Parked { arrival: Some(unkept), ..parked("2") }).await.unwrap();
+    assert_eq!(listed(&db.store, 3).await.status, "failed");
+}
+
+#[tokio::test]
+async fn uids_are_kept_as_a_device_writes_them() {
+    let db = Database::create().await;
+    let padded = Arrival { study: "1.02.03".parse().unwrap(), sop: "1.02.03.00".parse().unwrap(), ..arrival(1, 1) };
+    record(&db.store, padded, NORMAL).await;
+    let row = db.store.worklist(10).await.unwrap().remove(0);
+    assert_eq!((row.study.as_str(), row.status.as_str()), ("1.02.03", "scored"));
 }

@@ -1,6 +1,6 @@
 use cspine_domain::OrderPriority::{Routine, Stat, Urgent};
 use cspine_domain::Reason;
-use cspine_store::{Arrival, Registered, StoreError};
+use cspine_store::{Arrival, Fault, Registered, StoreError};
 use cspine_tests::database::Database;
 use cspine_tests::random::Random;
 
@@ -90,6 +90,6 @@ async fn an_image_of_one_study_is_not_taken_for_another() {
     let claimed = Arrival { study: arrival(2, 1).study, ..arrival(1, 1) };
     let refused = db.store.register_arrival(&claimed).await.unwrap_err();
     assert!(matches!(refused, StoreError::OtherStudy));
-    assert_eq!(refused.reason(), Some(Reason::IdentityMismatch));
+    assert_eq!(refused.fault(), Fault::Message(Reason::IdentityMismatch));
     assert!(find(&db.store, 2).await.is_none());
 }

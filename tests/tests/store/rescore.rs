@@ -134,6 +134,7 @@ async fn park(store: &Store, arrival: Arrival) {
         detail: "it never came".into(),
         attempts: 3,
         arrival: Some(arrival),
+        studies: Vec::new(),
     };
     store.park(&parked).await.unwrap();
 }

@@ -1,6 +1,6 @@
 //! Arrivals and answers to test with.
 
-use cspine_domain::{ConfirmationSource, Label, OrderPriority, Reason, Sha256, Uid};
+use cspine_domain::{ConfirmationSource, Label, Notes, OrderPriority, Reason, Sha256, Uid};
 use cspine_store::{
     Answer, Arrival, LabelledImage, LearningSet, NewFinding, NewModel, NewReview, Purpose, Recorded, Store, WorklistRow,
 };
@@ -35,6 +35,7 @@ pub fn arrival(study: u32, image: u32) -> Arrival {
         view: None,
         media_type: "image/png".into(),
         size_bytes: Some(7),
+        notes: Notes::new(),
     }
 }
 
@@ -62,6 +63,7 @@ pub fn finding(arrival: Arrival, answer: Answer) -> NewFinding {
         answer,
         saliency: None,
         features: None,
+        notes: Notes::new(),
     }
 }
 
@@ -126,7 +128,7 @@ pub async fn registered(store: &Store, name: &str) -> Sha256 {
         sha256,
         architecture: "alexnet".into(),
         size_bytes: 7,
-        card: json!({"architecture": "alexnet"}),
+        card: json!({"architecture": "alexnet", "gate": {}}),
         object_key: Some(format!("models/{sha256}.safetensors")),
         registered_by: "qa-7".into(),
         forced_reason: None,

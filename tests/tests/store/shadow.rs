@@ -1,7 +1,9 @@
 //! A challenger's answers beside those that were given.
 
+use std::time::Duration;
+
 use cspine_domain::{Reason, Sha256};
-use cspine_store::{Answer, NewFinding, Purpose, ShadowTally, Store};
+use cspine_store::{Answer, NewFinding, Purpose, ShadowTally, Store, TrialImages};
 use cspine_tests::database::Database;
 
 use crate::samples::{COLOUR, DISLOCATION, FRACTURE, NORMAL, arrival, finding, record};
@@ -73,4 +75,32 @@ async fn only_the_shadows_own_answers_beside_primary_ones_count() {
     record(&db.store, arrival(1, 1), NORMAL).await;
     let tally = tally(&db.store, b"model").await;
     assert_eq!((tally.images, tally.agree), (1, 1));
+}
+
+#[tokio::test]
+async fn the_images_of_a_trial_are_those_of_its_share_that_its_champion_answered_long_enough_ago() {
+    let db = Database::create().await;
+    let since = sqlx::query_scalar("select now()").fetch_one(db.store.pool()).await.unwrap();
+    let mut of_the_half = 0;
+    for image in 1..=40 {
+        let arrival = arrival(image, image);
+        // As a worker chooses: the first four bytes of the digest, as a share of all there are.
+        of_the_half += i64::from(Sha256::of(arrival.sop.as_str().as_bytes()).0[0] < 0x80);
+        record(&db.store, arrival, NORMAL).await;
+    }
+    // A shadow's and another champion's are none of its champion's answers.
+    shadow(&db.store, 1, b"challenger", NORMAL).await;
+    let another = NewFinding { model: Sha256::of(b"another"), ..finding(arrival(41, 41), NORMAL) };
+    db.store.record_finding(&another).await.unwrap();
+    let all = TrialImages { champion: Sha256::of(b"model"), since, share: 1.0, wait: Duration::ZERO };
+    for (expected, of) in [
+        (40, all),
+        (of_the_half, TrialImages { share: 0.5, ..all }),
+        (0, TrialImages { wait: Duration::from_secs(3600), ..all }),
+        (0, TrialImages { since: since + Duration::from_secs(3600), ..all }),
+        (1, TrialImages { champion: Sha256::of(b"another"), ..all }),
+    ] {
+        assert_eq!(db.store.trial_images(&of).await.unwrap(), expected, "{of:?}");
+    }
+    assert!(of_the_half > 0 && of_the_half < 40);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cspine_domain::Sha256;
-use cspine_store::{Fence, NewRun, Run, RunCause, RunEnd, RunState, Standing, Store};
+use cspine_store::{Fence, NewRun, Run, RunCause, RunEnd, RunState, Settlement, Standing, Store, TrialVerdict};
 use cspine_tests::database::Database;
 use serde_json::json;
 
@@ -18,6 +18,10 @@ async fn lease(store: &Store, holder: &str) -> Fence {
 async fn begin(store: &Store, fence: Fence, reviews_through: i64) -> Run {
     let new = new_run(registered(store, "champion").await, reviews_through);
     store.begin_run(fence, &new).await.unwrap().expect("the lease is held")
+}
+
+fn settlement(state: RunState) -> Settlement<'static> {
+    Settlement { state, trial: None, outcome: "so it is" }
 }
 
 fn new_run(champion: Sha256, reviews_through: i64) -> NewRun {
@@ -131,12 +135,15 @@ async fn a_challenger_goes_on_from_state_to_state() {
     assert!(ends(&db.store, fence, run, &shadowing(&db.store).await).await);
     assert_eq!(db.store.run_on_trial().await.unwrap().unwrap().id, run);
 
-    let settle = async |from: &[RunState], to| db.store.settle_run(fence, run, from, to, "so it is").await.unwrap();
-    assert!(settle(&[RunState::Shadowing], RunState::Waiting).await);
-    assert!(!settle(&[RunState::Shadowing], RunState::Withdrawn).await, "it waits by now");
-    assert!(settle(&[RunState::Shadowing, RunState::Waiting], RunState::Promoted).await);
+    let settle = async |from: &[RunState], to| db.store.settle_run(fence, run, from, to).await.unwrap();
+    let agrees = Settlement { trial: Some(TrialVerdict::Agrees), ..settlement(RunState::Waiting) };
+    assert!(settle(&[RunState::Shadowing], agrees).await);
+    assert!(!settle(&[RunState::Shadowing], settlement(RunState::Withdrawn)).await, "it waits by now");
+    let cancelled = Settlement { trial: Some(TrialVerdict::Cancelled), ..settlement(RunState::Promoted) };
+    assert!(settle(&[RunState::Shadowing, RunState::Waiting], cancelled).await);
     let promoted = db.store.run(run).await.unwrap().unwrap();
     assert_eq!((promoted.state, promoted.outcome.as_deref()), (RunState::Promoted, Some("so it is")));
+    assert_eq!(promoted.trial, Some(TrialVerdict::Agrees), "what a trial ended with stays");
     assert_eq!(db.store.run_on_trial().await.unwrap(), None);
 }
 
@@ -156,6 +163,7 @@ async fn a_newer_challenger_takes_the_place_of_one_on_trial_and_a_rejected_one_d
     let withdrawn = db.store.run(first).await.unwrap().unwrap();
     let why = format!("run {second} has a newer challenger");
     assert_eq!((withdrawn.state, withdrawn.outcome), (RunState::Withdrawn, Some(why)));
+    assert_eq!(withdrawn.trial, Some(TrialVerdict::Superseded));
     let ids: Vec<i64> = db.store.runs(9).await.unwrap().iter().map(|run| run.id).collect();
     assert_eq!(ids, [second, rejected, first], "latest first");
 }
@@ -275,7 +283,7 @@ async fn who_slept_past_his_lease_ends_no_trial() {
     assert!(ends(&db.store, second, run, &shadowing(&db.store).await).await);
     assert!(!ends(&db.store, first, run, &shadowing(&db.store).await).await);
     let open = [RunState::Shadowing, RunState::Waiting];
-    assert!(!db.store.settle_run(first, run, &open, RunState::Withdrawn, "late").await.unwrap());
+    assert!(!db.store.settle_run(first, run, &open, settlement(RunState::Withdrawn)).await.unwrap());
     assert_eq!(db.store.run_on_trial().await.unwrap().unwrap().id, run);
     assert_eq!(db.store.evidence().await.unwrap().len(), 1);
 }
