@@ -1,11 +1,12 @@
 //! A message on its way in, and its acknowledgement.
 
-use lapin::options::{BasicAckOptions, BasicNackOptions};
+use cspine_domain::OrderPriority;
+use lapin::options::{BasicAckOptions, BasicRejectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Map, Value};
 
 use crate::broker::Link;
-use crate::{Broker, Queue};
+use crate::{Broker, Lane, Queue, Topology};
 
 /// The header that counts attempts; our own, because `x-death` counts per queue and is not kept by publishers.
 pub(crate) const ATTEMPT: &str = "attempt";
@@ -23,12 +24,21 @@ pub struct Message {
     pub attempt: u32,
 }
 
+impl Message {
+    /// A registered arrival on its way to its lane, by the private exchange: nobody else hears it.
+    pub fn to_lane(topology: &Topology, priority: OrderPriority, body: Vec<u8>) -> Self {
+        Self { exchange: topology.infer(), routing_key: Lane::of(priority).routing_key().into(), body, attempt: 0 }
+    }
+}
+
 /// A message that this consumer holds until it is acknowledged; dropped unacknowledged, it comes again once the
 /// connection ends.
 #[derive(Debug)]
 pub struct Delivery {
     /// Where it was consumed.
     pub queue: Queue,
+    /// To which it was published.
+    pub exchange: String,
     /// With which it was published.
     pub routing_key: String,
     /// The event.
@@ -60,10 +70,11 @@ impl Delivery {
         let headers = delivery.properties.headers().as_ref().unwrap_or(&no_headers);
         Self {
             queue,
+            exchange: delivery.exchange.to_string(),
             routing_key: delivery.routing_key.to_string(),
             attempt: count(headers, ATTEMPT),
             deliveries_before: count(headers, "x-delivery-count"),
-            headers: table(headers),
+            headers: table(headers, 0),
             body: delivery.data,
             inner: Held { acker: delivery.acker, broker, _link: link },
         }
@@ -74,11 +85,17 @@ impl Delivery {
         self.inner.acker.usable()
     }
 
+    /// Whether it came by a routing key that its queue is bound by. The headers `CC` and `BCC` bring a message into other
+    /// queues too, and brokers before 4.0 do not ask whether its sender may publish there.
+    pub fn is_addressed(&self) -> bool {
+        self.queue.takes(&self.routing_key)
+    }
+
     /// It is done: commit first.
     ///
     /// # Errors
     /// [`Lost`]
-    pub async fn ack(self) -> Result<(), Lost> {
+    pub async fn ack(&self) -> Result<(), Lost> {
         let acked = self.inner.broker.in_time(async { Ok(self.inner.acker.ack(BasicAckOptions::default()).await?) });
         if matches!(acked.await, Ok(true)) { Ok(()) } else { Err(Lost) }
     }
@@ -87,9 +104,10 @@ impl Delivery {
     ///
     /// # Errors
     /// [`Lost`], which comes to the same.
-    pub async fn requeue(self) -> Result<(), Lost> {
-        let options = BasicNackOptions { requeue: true, ..Default::default() };
-        let returned = self.inner.broker.in_time(async { Ok(self.inner.acker.nack(options).await?) });
+    pub async fn requeue(&self) -> Result<(), Lost> {
+        // Not basic.nack: from RabbitMQ 4.3 on that costs nothing, and a message could be given back for ever.
+        let options = BasicRejectOptions { requeue: true };
+        let returned = self.inner.broker.in_time(async { Ok(self.inner.acker.reject(options).await?) });
         if matches!(returned.await, Ok(true)) { Ok(()) } else { Err(Lost) }
     }
 }
@@ -124,23 +142,67 @@ fn whole(value: &AMQPValue) -> Option<i64> {
     }
 }
 
+/// How deep headers are followed. What lies deeper is left out: it is a record for people, and each level costs stack.
+const NESTING_MAX: usize = 16;
+
 /// Headers as JSON, for the record of a parked message.
-fn table(headers: &FieldTable) -> Value {
-    let pairs = headers.inner().iter().map(|(name, value)| (name.to_string(), json(value)));
+fn table(headers: &FieldTable, depth: usize) -> Value {
+    let pairs = headers.inner().iter().map(|(name, value)| (printable(name.as_str()), json(value, depth)));
     Value::Object(pairs.collect::<Map<_, _>>())
 }
 
-fn json(value: &AMQPValue) -> Value {
+fn json(value: &AMQPValue, depth: usize) -> Value {
     match value {
+        AMQPValue::FieldArray(_) | AMQPValue::FieldTable(_) if depth >= NESTING_MAX => Value::Null,
         AMQPValue::Boolean(flag) => Value::from(*flag),
         AMQPValue::Float(number) => Value::from(*number),
         AMQPValue::Double(number) => Value::from(*number),
         AMQPValue::Timestamp(seconds) => Value::from(*seconds),
-        // Postgres' jsonb refuses NUL.
-        AMQPValue::ShortString(text) => Value::from(text.as_str().replace('\0', "\u{fffd}")),
-        AMQPValue::LongString(text) => Value::from(String::from_utf8_lossy(text.as_bytes()).replace('\0', "\u{fffd}")),
-        AMQPValue::FieldArray(values) => Value::from(values.as_slice().iter().map(json).collect::<Vec<_>>()),
-        AMQPValue::FieldTable(inner) => table(inner),
+        AMQPValue::ShortString(text) => Value::from(printable(text.as_str())),
+        AMQPValue::LongString(text) => Value::from(printable(&String::from_utf8_lossy(text.as_bytes()))),
+        AMQPValue::FieldArray(values) => {
+            Value::from(values.as_slice().iter().map(|value| json(value, depth + 1)).collect::<Vec<_>>())
+        }
+        AMQPValue::FieldTable(inner) => table(inner, depth + 1),
         other => whole(other).map_or(Value::Null, Value::from),
+    }
+}
+
+/// Postgres' jsonb refuses NUL.
+fn printable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::types::{AMQPValue, FieldTable};
+    use serde_json::Value;
+
+    use super::{NESTING_MAX, table};
+
+    fn depth(value: &Value) -> usize {
+        match value {
+            Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+            Value::Array(values) => 1 + values.iter().map(depth).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn headers_are_followed_to_a_bound_and_no_further() {
+        for levels in [1, NESTING_MAX, NESTING_MAX + 1, 100] {
+            let mut headers = FieldTable::default();
+            for level in 0..levels {
+                let inner = AMQPValue::FieldTable(headers);
+                let inner = if level % 2 == 0 { inner } else { AMQPValue::FieldArray(vec![inner].into()) };
+                headers = FieldTable::default();
+                headers.insert("inner\0".into(), inner);
+                headers.insert("beside".into(), AMQPValue::LongInt(7));
+            }
+            let json = table(&headers, 0);
+            assert_eq!(json["beside"], 7);
+            assert!(json.get("inner\u{fffd}").is_some(), "a name without NUL");
+            assert!(depth(&json) <= NESTING_MAX + 1, "{levels}");
+        }
     }
 }

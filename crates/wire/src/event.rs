@@ -1,15 +1,18 @@
 //! The envelope: CloudEvents 1.0, structured JSON.
 
-use cspine_domain::{KeyError, Reason};
+use cspine_domain::{KeyError, Note, Reason};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::fields::Fields;
+use crate::fields::{Fields, unpadded};
+use crate::tolerant::Receipt;
 use crate::{FindingCreated, ImageArrived, ImageConfirmed, ModelDrifted, StudyReprioritised, StudyStatus};
 
 /// The longest event, in bytes. Events carry references, never pixels.
 pub const EVENT_BYTES_MAX: usize = 64 * 1024;
+/// The longest id, source or subject, in characters.
+const NAME: usize = 255;
 
 /// One event of a known type.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -160,11 +163,23 @@ impl EventKind {
 impl AnyEvent {
     /// Reads a body: size, JSON, envelope, type and version, then the data of that type. Unknown fields are ignored.
     ///
+    /// Of an arrival only what identifies the image and lets it be fetched may be wrong; what else is odd about it is in its
+    /// notes, and an odd time is that of now.
+    ///
     /// # Errors
     /// The first thing that is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, EventError> {
+        Self::parse_received(body, OffsetDateTime::now_utc())
+    }
+
+    /// The same of a body received at a time, which stands in for an odd one.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn parse_received(body: &[u8], received: OffsetDateTime) -> Result<Self, EventError> {
         let value = json(body)?;
-        let envelope = Fields::of(&value, "").ok_or(EventError::NotAnObject)?;
+        let receipt = Receipt::new(body, received);
+        let envelope = Fields::of(&value, "", &receipt).ok_or(EventError::NotAnObject)?;
         if envelope.text("specversion", 16)?.as_str() != "1.0" {
             return Err(EventError::NotCloudEvents);
         }
@@ -226,18 +241,15 @@ impl AnyEvent {
 
 impl<T: Payload> Event<T> {
     fn read(envelope: &Fields<'_>) -> Result<Self, EventError> {
-        if let Some(content_type) = envelope.optional_text("datacontenttype", 64)?
-            && content_type.as_str() != "application/json"
-        {
-            return Err(envelope.invalid("datacontenttype", "must be application/json"));
+        if envelope.given("datacontenttype").is_some_and(|content_type| !is_json(content_type)) {
+            envelope.note(Note::EventDataContentType);
         }
-        Ok(Event {
-            id: envelope.text("id", 255)?,
-            source: envelope.text("source", 255)?,
-            subject: envelope.optional_text("subject", 255)?,
-            time: envelope.time("time")?,
-            data: T::read(&envelope.object("data")?)?,
-        })
+        let subject = envelope.noted_text("subject", NAME, Note::EventSubject);
+        let Origin { id, source, time } = match T::KIND {
+            EventKind::ImageArrived => Origin::made_up(envelope),
+            _ => Origin::read(envelope)?,
+        };
+        Ok(Event { id, source, subject, time, data: T::read(&envelope.object("data")?)? })
     }
 
     /// The event as it travels.
@@ -247,7 +259,7 @@ impl<T: Payload> Event<T> {
             "type": T::KIND.as_type(),
             "id": self.id,
             "source": self.source,
-            "time": crate::fields::rfc3339(self.time),
+            "time": crate::times::written(self.time),
             "datacontenttype": "application/json",
             "data": self.data,
         });
@@ -258,11 +270,49 @@ impl<T: Payload> Event<T> {
     }
 }
 
+/// Which event it is, and of when.
+struct Origin {
+    id: String,
+    source: String,
+    time: OffsetDateTime,
+}
+
+impl Origin {
+    fn read(envelope: &Fields<'_>) -> Result<Self, EventError> {
+        let (id, source) = (envelope.text("id", NAME)?, envelope.text("source", NAME)?);
+        Ok(Self { id, source, time: envelope.time("time")? })
+    }
+
+    /// None of it identifies the image, so something stands in for what is absent or odd.
+    fn made_up(envelope: &Fields<'_>) -> Self {
+        fn or<T>(envelope: &Fields<'_>, said: Option<T>, note: Note, otherwise: impl Fn() -> T) -> T {
+            said.unwrap_or_else(|| {
+                envelope.note(note);
+                otherwise()
+            })
+        }
+        let id = envelope.noted_text("id", NAME, Note::EventId);
+        let source = envelope.noted_text("source", NAME, Note::EventSource);
+        let time = envelope.noted_moment("time", Note::EventTime);
+        Self {
+            id: or(envelope, id, Note::EventId, || envelope.digest()),
+            source: or(envelope, source, Note::EventSource, || "/unknown".to_owned()),
+            time: or(envelope, time, Note::EventTime, || envelope.receipt.at),
+        }
+    }
+}
+
+fn is_json(content_type: &Value) -> bool {
+    let essence = content_type.as_str().and_then(|text| text.split(';').next()).unwrap_or_default();
+    unpadded(essence).eq_ignore_ascii_case("application/json")
+}
+
 /// `(source, id)` of a body, where they can be read, whatever else is wrong with it.
 pub fn identity(body: &[u8]) -> Option<(String, String)> {
     let value = json(body).ok()?;
-    let envelope = Fields::of(&value, "")?;
-    Some((envelope.text("source", 255).ok()?, envelope.text("id", 255).ok()?))
+    let receipt = Receipt::new(body, OffsetDateTime::UNIX_EPOCH);
+    let envelope = Fields::of(&value, "", &receipt)?;
+    Some((envelope.lenient_text("source", NAME)?, envelope.lenient_text("id", NAME)?))
 }
 
 fn json(body: &[u8]) -> Result<Value, EventError> {

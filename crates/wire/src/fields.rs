@@ -4,26 +4,29 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use serde_json::{Map, Value};
-use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
 use crate::EventError;
+use crate::times;
+use crate::tolerant::Receipt;
 
 /// A JSON object and the place it has in the event (`""` or `"data."`).
 pub struct Fields<'a> {
     map: &'a Map<String, Value>,
     place: &'static str,
+    pub(crate) receipt: &'a Receipt<'a>,
 }
 
 impl<'a> Fields<'a> {
-    pub(crate) fn of(value: &'a Value, place: &'static str) -> Option<Self> {
-        value.as_object().map(|map| Self { map, place })
+    pub(crate) fn of(value: &'a Value, place: &'static str, receipt: &'a Receipt<'a>) -> Option<Self> {
+        value.as_object().map(|map| Self { map, place, receipt })
     }
 
-    /// A field that was given; JSON's null is not.
-    fn given(&self, name: &str) -> Option<&'a Value> {
-        self.map.get(name).filter(|value| !value.is_null())
+    /// A field that was given; JSON's null is not, nor a text of padding alone.
+    pub(crate) fn given(&self, name: &str) -> Option<&'a Value> {
+        let is_blank = |value: &Value| value.as_str().is_some_and(|text| unpadded(text).is_empty());
+        self.map.get(name).filter(|value| !value.is_null() && !is_blank(value))
     }
 
     fn required(&self, name: &'static str) -> Result<&'a Value, EventError> {
@@ -32,10 +35,12 @@ impl<'a> Fields<'a> {
 
     /// A text whose own type checks everything.
     pub(crate) fn raw_text(&self, name: &'static str) -> Result<&'a str, EventError> {
-        self.required(name)?.as_str().ok_or_else(|| self.invalid(name, "not a text"))
+        let value = self.map.get(name).filter(|value| !value.is_null());
+        let value = value.ok_or_else(|| EventError::Missing(self.full_name(name)))?;
+        value.as_str().ok_or_else(|| self.invalid(name, "not a text"))
     }
 
-    /// A text of 1 to `longest` characters, none of them a control character.
+    /// A text of 1 to `longest` characters without its padding, none of them a control character.
     pub(crate) fn text(&self, name: &'static str, longest: usize) -> Result<String, EventError> {
         self.checked_text(name, self.required(name)?, longest)
     }
@@ -51,6 +56,20 @@ impl<'a> Fields<'a> {
         values.iter().map(|value| self.checked_text(name, value, longest)).collect()
     }
 
+    /// A list of codes: a lower-case letter, then letters, digits and underscores, 64 characters at most. Absent is empty.
+    pub(crate) fn codes(&self, name: &'static str) -> Result<Vec<String>, EventError> {
+        const MOST: usize = 256;
+        let Some(value) = self.given(name) else { return Ok(Vec::new()) };
+        let of_code = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let is_code = |code: &str| {
+            code.len() <= 64 && code.starts_with(|c: char| c.is_ascii_lowercase()) && code.bytes().all(of_code)
+        };
+        let code = |value: &Value| value.as_str().filter(|code| is_code(code)).map(str::to_owned);
+        let codes = value.as_array().filter(|codes| codes.len() <= MOST);
+        let codes = codes.and_then(|codes| codes.iter().map(code).collect());
+        codes.ok_or_else(|| self.invalid(name, "not a list of codes"))
+    }
+
     /// A text that `T` can be read from.
     pub(crate) fn parsed<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<T, EventError> {
         self.text(name, 1024)?.parse().map_err(|error: T::Err| self.invalid(name, error))
@@ -64,12 +83,8 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn time(&self, name: &'static str) -> Result<OffsetDateTime, EventError> {
-        let text = self.text(name, 64)?;
-        OffsetDateTime::parse(&text, &Rfc3339).map_err(|_| self.invalid(name, "not a time as RFC 3339 writes it"))
-    }
-
-    pub(crate) fn optional_time(&self, name: &'static str) -> Result<Option<OffsetDateTime>, EventError> {
-        self.given(name).map(|_| self.time(name)).transpose()
+        let time = times::rfc3339(&self.text(name, 64)?);
+        time.ok_or_else(|| self.invalid(name, "not a time as RFC 3339 writes it, of the years 0 to 9999 in UTC"))
     }
 
     /// A day without a time.
@@ -87,18 +102,11 @@ impl<'a> Fields<'a> {
 
     /// A whole number from `range`.
     pub(crate) fn whole(&self, name: &'static str, range: std::ops::RangeInclusive<i64>) -> Result<i64, EventError> {
-        let number = self.required(name)?.as_i64().filter(|number| range.contains(number));
+        let number = whole(self.required(name)?).and_then(|number| i64::try_from(number).ok());
+        let number = number.filter(|number| range.contains(number));
         number.ok_or_else(|| {
             self.invalid(name, format_args!("not a whole number from {} to {}", range.start(), range.end()))
         })
-    }
-
-    pub(crate) fn optional_whole(
-        &self,
-        name: &'static str,
-        range: std::ops::RangeInclusive<i64>,
-    ) -> Result<Option<i64>, EventError> {
-        self.given(name).map(|_| self.whole(name, range)).transpose()
     }
 
     /// A probability.
@@ -116,7 +124,7 @@ impl<'a> Fields<'a> {
             ("data.", "arrival") => "data.arrival.",
             _ => "",
         };
-        Fields::of(self.required(name)?, place).ok_or_else(|| self.invalid(name, "not an object"))
+        Fields::of(self.required(name)?, place, self.receipt).ok_or_else(|| self.invalid(name, "not an object"))
     }
 
     pub(crate) fn optional_object(&self, name: &'static str) -> Result<Option<Fields<'a>>, EventError> {
@@ -127,8 +135,8 @@ impl<'a> Fields<'a> {
         EventError::Invalid { field: self.full_name(name), problem: problem.to_string() }
     }
 
-    fn checked_text(&self, name: &'static str, value: &Value, longest: usize) -> Result<String, EventError> {
-        let text = value.as_str().ok_or_else(|| self.invalid(name, "not a text"))?;
+    pub(crate) fn checked_text(&self, name: &'static str, value: &Value, longest: usize) -> Result<String, EventError> {
+        let text = unpadded(value.as_str().ok_or_else(|| self.invalid(name, "not a text"))?);
         if text.is_empty() || text.chars().count() > longest {
             return Err(self.invalid(name, format_args!("not 1 to {longest} characters")));
         }
@@ -143,8 +151,15 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A time as events write it, in UTC.
-pub(crate) fn rfc3339(time: OffsetDateTime) -> String {
-    let utc = time.to_offset(time::UtcOffset::UTC);
-    utc.format(&Rfc3339).expect("years from 0 to 9999 can be written; others cannot be read in")
+/// Without the blanks and NULs with which DICOM, HL7 and databases fill a field.
+pub(crate) fn unpadded(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\0')
+}
+
+/// A JSON number without a fraction, `123.0` included; what JSON's floats cannot say exactly is none.
+pub(crate) fn whole(value: &Value) -> Option<i128> {
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    let exact = value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from));
+    let float = || value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < EXACT);
+    exact.or_else(|| float().map(|number| number as i128))
 }

@@ -1,17 +1,25 @@
 //! The events that others send us.
 
-use cspine_domain::{ConfirmationSource, Label, ObjectKey, OrderPriority, Sha256, Uid};
+use cspine_domain::{ConfirmationSource, Label, Note, Notes, ObjectKey, OrderPriority, Sha256, Uid};
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
 use crate::Lane;
 use crate::event::{EventError, EventKind, Payload};
-use crate::fields::{Fields, rfc3339};
+use crate::fields::Fields;
+use crate::synonyms;
+use crate::times::written;
 use crate::words::words;
 
 /// The longest image that an event may declare: what JSON can say exactly.
 const SIZE_BYTES_MAX: i64 = (1 << 53) - 1;
-const MEDIA_TYPES: [&str; 4] = ["application/dicom", "image/png", "image/jpeg", "image/tiff"];
+/// The media type of bytes whose format nobody told: they tell it themselves.
+const UNKNOWN_MEDIA_TYPE: &str = "application/octet-stream";
+/// The longest texts, in characters.
+pub(crate) const ACCESSION_NUMBER: usize = 255;
+pub(crate) const PATIENT_KEY: usize = 255;
+pub(crate) const SITE: usize = 64;
+const SCOPE_TEXT: usize = 64;
 
 /// `image.arrived.v1`: a radiograph is in the object store.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,6 +55,9 @@ pub struct ImageArrived {
     pub view: Option<String>,
     /// Where its bytes are.
     pub image: ImageObject,
+    /// What was odd about the event and was tolerated; no part of it.
+    #[serde(skip)]
+    pub notes: Notes,
 }
 
 /// An object in the object store.
@@ -54,7 +65,8 @@ pub struct ImageArrived {
 pub struct ImageObject {
     /// Its key.
     pub key: ObjectKey,
-    /// One of `application/dicom`, `image/png`, `image/jpeg`, `image/tiff`.
+    /// One of `application/dicom`, `image/png`, `image/jpeg`, `image/tiff`; `application/octet-stream` where the event names
+    /// none of them.
     pub media_type: String,
     /// The digest of its bytes.
     pub sha256: Sha256,
@@ -64,38 +76,43 @@ pub struct ImageObject {
 }
 
 impl ImageArrived {
-    /// The routing key with which it is published.
+    /// The routing key with which it is published. It only chooses the queue of its registration; `order_priority` decides
+    /// its lane.
     pub fn routing_key(&self) -> &'static str {
-        Lane::routing_key(self.order_priority)
+        Lane::of(self.order_priority).routing_key()
     }
 }
 
 impl Payload for ImageArrived {
     const KIND: EventKind = EventKind::ImageArrived;
+    /// Only what identifies the image and lets it be fetched may fail.
     fn read(data: &Fields<'_>) -> Result<Self, EventError> {
         let image = data.object("image")?;
-        let media_type = image.text("media_type", 64)?;
-        if !MEDIA_TYPES.contains(&media_type.as_str()) {
-            return Err(image.invalid("media_type", format_args!("not one of {}", MEDIA_TYPES.join(", "))));
+        let media_type = image.noted("media_type", Note::EventMediaType, synonyms::media_type);
+        if media_type.is_none() {
+            image.note(Note::EventMediaType);
         }
+        let priority = data.noted("order_priority", Note::EventOrderPriority, synonyms::order_priority);
         Ok(Self {
             study_instance_uid: data.parsed("study_instance_uid")?,
             series_instance_uid: data.parsed("series_instance_uid")?,
             sop_instance_uid: data.parsed("sop_instance_uid")?,
-            accession_number: data.optional_text("accession_number", 64)?,
-            patient_key: data.optional_text("patient_key", 255)?,
-            site: data.optional_text("site", 64)?,
-            order_priority: data.optional_parsed("order_priority")?.unwrap_or_default(),
-            acquired_at: data.optional_time("acquired_at")?,
-            modality: data.optional_text("modality", 64)?,
-            body_part: data.optional_text("body_part", 64)?,
-            view: data.optional_text("view", 64)?,
+            accession_number: data.noted_text("accession_number", ACCESSION_NUMBER, Note::EventAccessionNumber),
+            patient_key: data.noted_text("patient_key", PATIENT_KEY, Note::EventPatientKey),
+            site: data.noted_text("site", SITE, Note::EventSite),
+            order_priority: priority.unwrap_or_default(),
+            acquired_at: data.noted_moment("acquired_at", Note::EventAcquiredAt),
+            modality: data.noted_text("modality", SCOPE_TEXT, Note::EventModality),
+            body_part: data.noted_text("body_part", SCOPE_TEXT, Note::EventBodyPart),
+            view: data.noted_text("view", SCOPE_TEXT, Note::EventView),
             image: ImageObject {
-                key: image.raw_text("key")?.parse()?,
-                media_type,
+                // An object's name may end in a blank, never in a NUL.
+                key: image.raw_text("key")?.trim_end_matches('\0').parse()?,
+                media_type: media_type.unwrap_or(UNKNOWN_MEDIA_TYPE).to_owned(),
                 sha256: image.parsed("sha256")?,
-                size_bytes: image.optional_whole("size_bytes", 1..=SIZE_BYTES_MAX)?.map(i64::unsigned_abs),
+                size_bytes: image.noted_size("size_bytes", SIZE_BYTES_MAX, Note::EventSizeBytes),
             },
+            notes: data.receipt.notes.borrow().clone(),
         })
     }
 }
@@ -129,9 +146,9 @@ impl Payload for ImageConfirmed {
         Ok(Self {
             sop_instance_uid: data.parsed("sop_instance_uid")?,
             content_sha256: data.parsed("content_sha256")?,
-            label: data.parsed("label")?,
+            label: data.word("label")?,
             reviewer: data.text("reviewer", 255)?,
-            source: data.parsed("source")?,
+            source: data.word("source")?,
             answer_seen: data.boolean("answer_seen")?,
             confirmed_at: data.time("confirmed_at")?,
             supersedes: data.optional_text("supersedes", 255)?,
@@ -156,8 +173,8 @@ impl Payload for StudyStatus {
     fn read(data: &Fields<'_>) -> Result<Self, EventError> {
         Ok(Self {
             study_instance_uid: data.parsed("study_instance_uid")?,
-            state: data.parsed("state")?,
-            by: data.optional_text("by", 255)?,
+            state: data.word("state")?,
+            by: data.lenient_text("by", 255),
         })
     }
 }
@@ -175,9 +192,9 @@ words! {
 }
 
 pub(crate) fn as_rfc3339<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&rfc3339(*time))
+    serializer.serialize_str(&written(*time))
 }
 
 fn optional_rfc3339<S: Serializer>(time: &Option<OffsetDateTime>, serializer: S) -> Result<S::Ok, S::Error> {
-    time.map(rfc3339).serialize(serializer)
+    time.map(written).serialize(serializer)
 }

@@ -1,46 +1,46 @@
-//! The two lanes to the network.
+//! The lanes to the network.
 
 use cspine_domain::OrderPriority;
 
-/// A queue with worker slots of its own, so that STAT never waits behind routine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A queue with worker slots of its own, one for each order priority: STAT never waits behind urgent, nor urgent behind
+/// routine. The more urgent is the lesser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
-    /// STAT and urgent.
+    /// STAT.
     Stat,
+    /// Urgent.
+    Urgent,
     /// Routine.
     Routine,
 }
 
 impl Lane {
+    /// Every lane, the most urgent first.
+    pub const ALL: [Lane; 3] = [Lane::Stat, Lane::Urgent, Lane::Routine];
+
     /// Where an order's images belong.
     pub fn of(priority: OrderPriority) -> Self {
         match priority {
-            OrderPriority::Stat | OrderPriority::Urgent => Lane::Stat,
+            OrderPriority::Stat => Lane::Stat,
+            OrderPriority::Urgent => Lane::Urgent,
             OrderPriority::Routine => Lane::Routine,
         }
     }
 
-    /// The routing key of an order's arrivals.
-    pub fn routing_key(priority: OrderPriority) -> &'static str {
-        match priority {
-            OrderPriority::Stat => "image.arrived.stat",
-            OrderPriority::Urgent => "image.arrived.urgent",
-            OrderPriority::Routine => "image.arrived.routine",
-        }
-    }
-
-    /// The routing keys of the lane.
-    pub fn routing_keys(self) -> &'static [&'static str] {
+    /// The routing key of its arrivals.
+    pub fn routing_key(self) -> &'static str {
         match self {
-            Lane::Stat => &["image.arrived.stat", "image.arrived.urgent"],
-            Lane::Routine => &["image.arrived.routine"],
+            Lane::Stat => "image.arrived.stat",
+            Lane::Urgent => "image.arrived.urgent",
+            Lane::Routine => "image.arrived.routine",
         }
     }
 
-    /// Its word in logs and metrics.
+    /// Its word in logs, metrics and names of queues.
     pub fn as_str(self) -> &'static str {
         match self {
             Lane::Stat => "stat",
+            Lane::Urgent => "urgent",
             Lane::Routine => "routine",
         }
     }

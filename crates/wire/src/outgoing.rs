@@ -33,6 +33,10 @@ pub struct FindingCreated {
     pub probabilities: Option<Probabilities>,
     /// What the heatmap explains.
     pub saliency: Option<SaliencyOf>,
+    /// Codes of what was odd about the file or its event and was tolerated. Later versions may have more of them, so they
+    /// are not parsed any further.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 words! {
@@ -92,6 +96,7 @@ impl Payload for FindingCreated {
             flagged: data.boolean("flagged")?,
             probabilities: probabilities.transpose()?,
             saliency: saliency.transpose()?,
+            notes: data.codes("notes")?,
         })
     }
 }
@@ -120,7 +125,7 @@ impl Payload for StudyReprioritised {
     fn read(data: &Fields<'_>) -> Result<Self, EventError> {
         Ok(Self {
             study_instance_uid: data.parsed("study_instance_uid")?,
-            accession_number: data.optional_text("accession_number", 64)?,
+            accession_number: data.optional_text("accession_number", 255)?,
             level: data.whole("level", 0..=3)?,
             previous_level: data.whole("previous_level", 0..=3)?,
             flagged: data.boolean("flagged")?,

@@ -1,4 +1,5 @@
-//! `docs/events/` against the Rust types: what one takes the other takes, what one refuses the other refuses.
+//! `docs/events/` against the Rust types: what a schema accepts the type takes, and what it refuses the type refuses, but
+//! for what is tolerated on purpose (`tolerated`).
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ fn schema(kind: EventKind) -> jsonschema::Validator {
     jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
 }
 
-fn example(kind: EventKind) -> Value {
+pub fn example(kind: EventKind) -> Value {
     read(&format!("examples/{}.json", name(kind)))
 }
 
@@ -69,21 +70,53 @@ fn pointers(value: &Value, at: &str) -> Vec<String> {
     map.iter().flat_map(deeper).collect()
 }
 
-fn without(event: &Value, pointer: &str) -> Value {
+pub fn without(event: &Value, pointer: &str) -> Value {
     let mut event = event.clone();
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     event.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(key);
     event
 }
 
-fn with(event: &Value, pointer: &str, value: Value) -> Value {
+pub fn with(event: &Value, pointer: &str, value: Value) -> Value {
     let mut event = event.clone();
     *event.pointer_mut(pointer).unwrap() = value;
     event
 }
 
+/// What a type takes although its schema asks for something else: in any event padding around a text, a text
+/// of padding alone where nothing need be, and
+/// what is said of the event itself; in an arrival whatever does not name the image or its place.
+fn tolerated(kind: EventKind, pointer: &str, value: Option<&Value>) -> bool {
+    const ENVELOPE: [&str; 2] = ["/subject", "/datacontenttype"];
+    const ARRIVAL: [&str; 13] = [
+        "/id",
+        "/source",
+        "/time",
+        "/data/accession_number",
+        "/data/patient_key",
+        "/data/site",
+        "/data/order_priority",
+        "/data/acquired_at",
+        "/data/modality",
+        "/data/body_part",
+        "/data/view",
+        "/data/image/media_type",
+        "/data/image/size_bytes",
+    ];
+    let optional = || {
+        let schema = read(&format!("{}.schema.json", name(kind)));
+        let (parent, field) = pointer.rsplit_once('/').unwrap();
+        let parent = schema.pointer(&parent.replace('/', "/properties/")).unwrap();
+        !parent["required"].as_array().is_some_and(|required| required.contains(&json!(field)))
+    };
+    ENVELOPE.contains(&pointer)
+        || (kind == EventKind::ImageArrived && ARRIVAL.contains(&pointer))
+        || (kind == EventKind::StudyStatus && pointer == "/data/by")
+        || (value.and_then(Value::as_str).is_some_and(|text| text.trim().is_empty()) && optional())
+}
+
 #[test]
-fn schemas_and_types_agree_on_every_field_left_out_or_replaced() {
+fn schemas_and_types_agree_on_every_field_left_out_or_replaced_but_for_what_is_tolerated() {
     let replacements = [
         Value::Null,
         json!(true),
@@ -91,7 +124,9 @@ fn schemas_and_types_agree_on_every_field_left_out_or_replaced() {
         json!(0),
         json!(4),
         json!(1e300),
+        json!(123.0),
         json!(""),
+        json!(" "),
         json!("x"),
         json!("a\nb"),
         json!("a\u{0}b"),
@@ -99,6 +134,9 @@ fn schemas_and_types_agree_on_every_field_left_out_or_replaced() {
         json!("stat"),
         json!("2026-13-45T99:99:99Z"),
         json!("2026-11-23"),
+        json!("9999-12-31T23:59:59-01:00"),
+        json!("9998-12-31T23:59:59-23:59"),
+        json!("0001-01-01T00:00:00+23:59"),
         json!("1.02.3"),
         json!("../../etc/passwd"),
         json!("/etc/passwd"),
@@ -121,8 +159,10 @@ fn schemas_and_types_agree_on_every_field_left_out_or_replaced() {
             mutants
                 .extend(replacements.iter().map(|value| (value.to_string(), with(&example, pointer, value.clone()))));
             for (what, mutant) in mutants {
-                assert_eq!(schema.is_valid(&mutant), parses(&mutant), "{kind:?} {pointer}: {what:.40}");
-                refused += usize::from(!parses(&mutant));
+                let (valid, parses) = (schema.is_valid(&mutant), parses(&mutant));
+                let agreed = valid || tolerated(kind, pointer, mutant.pointer(pointer));
+                assert_eq!(agreed, parses, "{kind:?} {pointer}: {what:.40}");
+                refused += usize::from(!parses);
             }
         }
     }
@@ -159,7 +199,7 @@ fn asyncapi_names_every_event_its_schema_and_its_routing_keys() {
         .values()
         .map(|channel| channel["address"].as_str().unwrap())
         .collect();
-    let lanes = [Lane::Stat, Lane::Routine].into_iter().flat_map(Lane::routing_keys).copied();
+    let lanes = Lane::ALL.into_iter().map(Lane::routing_key);
     for key in
         lanes.chain(["image.confirmed", "study.status", "finding.created", "study.reprioritised", "model.drifted"])
     {
