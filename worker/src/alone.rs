@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use cspine_domain::Reason;
+use cspine_domain::{Notes, Pose, Reason};
+use cspine_imaging::Rejection;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
@@ -39,8 +40,8 @@ struct Request {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Reply {
-    Input { values: usize, mark: Option<Reason> },
-    NotAssessable(Reason),
+    Input { values: usize, mark: Option<Reason>, notes: Notes, pose: Pose },
+    NotAssessable { reason: Reason, rejection: Option<Rejection>, notes: Notes },
     Failed { reason: Reason, detail: String },
 }
 
@@ -100,14 +101,15 @@ fn read_answer(answer: &[u8]) -> Result<Prepared, Failure> {
     let said_nothing = || poison("the child process died".into());
     let end = answer.iter().position(|byte| *byte == b'\n').ok_or_else(said_nothing)?;
     match serde_json::from_slice(&answer[..end]).map_err(|_| said_nothing())? {
-        Reply::NotAssessable(reason) => Ok(Prepared::NotAssessable(reason)),
+        Reply::NotAssessable { reason, rejection, notes } => Ok(Prepared::NotAssessable { reason, rejection, notes }),
         Reply::Failed { reason, detail } => Err(Failure::Alone { reason, detail }),
-        Reply::Input { values: count, mark } => {
+        Reply::Input { values: count, mark, notes, pose } => {
             let (values, rest) = answer[end + 1..].as_chunks::<4>();
             if values.len() != count || !rest.is_empty() {
                 return Err(said_nothing());
             }
-            Ok(Prepared::Input { values: values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(), mark })
+            let values = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+            Ok(Prepared::Input { values, mark, notes, pose })
         }
     }
 }
@@ -139,8 +141,12 @@ fn limit(resource: rustix::process::Resource, most: u64) -> std::io::Result<()> 
 
 fn answer(prepared: Result<Prepared, Failure>) -> anyhow::Result<()> {
     let (reply, values) = match prepared {
-        Ok(Prepared::Input { values, mark }) => (Reply::Input { values: values.len(), mark }, values),
-        Ok(Prepared::NotAssessable(reason)) => (Reply::NotAssessable(reason), Vec::new()),
+        Ok(Prepared::Input { values, mark, notes, pose }) => {
+            (Reply::Input { values: values.len(), mark, notes, pose }, values)
+        }
+        Ok(Prepared::NotAssessable { reason, rejection, notes }) => {
+            (Reply::NotAssessable { reason, rejection, notes }, Vec::new())
+        }
         Err(failure) => {
             let Disposition::Park(reason) = failure.disposition() else { anyhow::bail!("not a matter of the image") };
             (Reply::Failed { reason, detail: failure.to_string() }, Vec::new())

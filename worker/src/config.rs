@@ -6,11 +6,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use cspine_imaging::ScopeWords;
 use cspine_nets::SaliencyMethod;
 use cspine_service::config::{DatabaseArgs, LimitArgs, ObjectArgs, duration};
+use cspine_store::Retention;
 use cspine_wire::{Broker, Topology};
 
 use crate::alone::AloneLimits;
+
+/// A site's own words go with each image that is decoded alone, so they stay few.
+const SCOPE_WORDS_BYTES_MAX: usize = 1 << 20;
 
 /// Where the broker is, and what is declared there.
 #[derive(Debug, Clone, Args)]
@@ -35,9 +40,25 @@ pub struct ModelArgs {
     /// Bytes of a model's file in the object store
     #[arg(long, env = "CSPINE_MAX_MODEL_BYTES", default_value_t = 1 << 30)]
     pub max_model_bytes: u64,
+    /// Serve the file of --model although it has no scope gate: it then answers every image with a class, also one that is
+    /// no neck
+    #[arg(long, env = "CSPINE_ALLOW_UNGATED")]
+    pub allow_ungated: bool,
     /// How long fetching it from there may take
     #[arg(long, env = "CSPINE_MODEL_FETCH_TIMEOUT", default_value = "2m", value_parser = duration)]
     pub model_fetch_timeout: Duration,
+}
+
+/// When an image that is neither answered nor parked is taken for lost.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ReconcileArgs {
+    /// How long an image may wait for its answer before its arrival is published again; six times as long while messages
+    /// wait in its lane, for it may be among them
+    #[arg(long, env = "CSPINE_RECONCILE_AFTER", default_value = "10m", value_parser = seconds)]
+    pub reconcile_after: Duration,
+    /// How often its arrival is published again before it is parked
+    #[arg(long, env = "CSPINE_RECONCILE_MAX", default_value_t = 5)]
+    pub reconcile_max: u32,
 }
 
 /// The process that decodes an image alone, so that a decoder that dies or does not end takes nothing else with it.
@@ -63,6 +84,10 @@ pub struct ScopeArgs {
     /// What to do with an image whose scope nothing confirms: score it and mark it, or leave it unscored
     #[arg(long, env = "CSPINE_SCOPE", default_value = "lenient", value_parser = ["lenient", "strict"])]
     pub scope: String,
+    /// A JSON file with the site's own words of body part, view and modality, each accept, reject or unknown:
+    /// {"body_part": {"WS ROUTINE": "unknown"}, "view": {"SEITE": "accept"}}
+    #[arg(long, env = "CSPINE_SCOPE_WORDS", value_name = "FILE")]
+    pub scope_words: Option<PathBuf>,
 }
 
 /// `cspine-worker run`
@@ -92,7 +117,10 @@ pub struct RunArgs {
     /// Images worked on at once in the routine lane [default: the number of processors]
     #[arg(long, env = "CSPINE_SLOTS_ROUTINE")]
     pub slots_routine: Option<usize>,
-    /// Images worked on at once in the STAT lane, beside the routine ones
+    /// Images worked on at once in the urgent lane, beside the routine ones
+    #[arg(long, env = "CSPINE_SLOTS_URGENT", default_value_t = 1)]
+    pub slots_urgent: usize,
+    /// Images worked on at once in the STAT lane, beside the others
     #[arg(long, env = "CSPINE_SLOTS_STAT", default_value_t = 1)]
     pub slots_stat: usize,
     /// Threads that work on one image: 1 for the most images an hour, more for the shortest time of one
@@ -116,16 +144,26 @@ pub struct RunArgs {
     /// How often the registry is looked at when nothing hints at a promotion; without --model
     #[arg(long, env = "CSPINE_MODEL_POLL", default_value = "2s", value_parser = duration)]
     pub model_poll: Duration,
-    /// Images that wait to be scored by a shadow too; more are left out and counted
-    #[arg(long, env = "CSPINE_SHADOW_QUEUE", default_value_t = 32)]
+    /// Images that wait to be scored by a shadow too, so that a busy day's are scored at night; more are left out and
+    /// counted. Each takes some kilobytes of memory
+    #[arg(long, env = "CSPINE_SHADOW_QUEUE", default_value_t = 1000)]
     pub shadow_queue: usize,
     /// How often ageing is written down
     #[arg(long, env = "CSPINE_SWEEP_EVERY", default_value = "30s", value_parser = duration)]
     pub sweep_every: Duration,
+    /// How often queues and exchanges are declared again, in case somebody deleted one, and counted
+    #[arg(long, env = "CSPINE_TOPOLOGY_EVERY", default_value = "10s", value_parser = duration)]
+    pub topology_every: Duration,
     /// How often the outbox is looked at when nothing hurries it
     #[arg(long, env = "CSPINE_OUTBOX_EVERY", default_value = "500ms", value_parser = duration)]
     pub outbox_every: Duration,
-    /// How long finishing what is in flight may take after SIGTERM
+    /// How often images without an answer are looked for
+    #[arg(long, env = "CSPINE_RECONCILE_EVERY", default_value = "1m", value_parser = seconds)]
+    pub reconcile_every: Duration,
+    #[command(flatten)]
+    /// When they are taken for lost
+    pub reconcile: ReconcileArgs,
+    /// How long finishing what is in flight may take after SIGTERM; what still waits for others after half of it is left
     #[arg(long, env = "CSPINE_SHUTDOWN_TIMEOUT", default_value = "25s", value_parser = duration)]
     pub shutdown_timeout: Duration,
     /// How long an image may be worked on; then the worker ends with an error, and the broker counts the delivery
@@ -138,6 +176,48 @@ pub struct RunArgs {
     #[command(flatten)]
     /// Decoding a third delivery
     pub alone: AloneArgs,
+    #[command(flatten)]
+    /// What is kept for a time only
+    pub keep: KeepArgs,
+}
+
+/// How long what is not kept for ever stays in the database. Studies, images, findings and labels always stay.
+#[derive(Debug, Clone, Args)]
+pub struct KeepArgs {
+    /// How long events that were sent, and status events that came, are kept
+    #[arg(long, env = "CSPINE_KEEP_EVENTS", default_value = "7d", value_parser = duration)]
+    pub keep_events: Duration,
+    /// How long parked messages are kept after somebody has settled them
+    #[arg(long, env = "CSPINE_KEEP_PARKED", default_value = "400d", value_parser = duration)]
+    pub keep_parked: Duration,
+    /// How long it is kept why a study moved, once it has left the list
+    #[arg(long, env = "CSPINE_KEEP_PRIORITY_CHANGES", default_value = "400d", value_parser = duration)]
+    pub keep_priority_changes: Duration,
+    /// How long heatmaps are kept; `rescore` and `overlay` can make them again
+    #[arg(long, env = "CSPINE_KEEP_HEATMAPS", default_value = "400d", value_parser = duration)]
+    pub keep_heatmaps: Duration,
+    /// How long the features are kept that drift is measured on, of models no longer in service
+    #[arg(long, env = "CSPINE_KEEP_FEATURES", default_value = "400d", value_parser = duration)]
+    pub keep_features: Duration,
+}
+
+impl KeepArgs {
+    /// As the store takes them.
+    pub fn retention(&self) -> Retention {
+        Retention {
+            events: self.keep_events,
+            parked: self.keep_parked,
+            priority_changes: self.keep_priority_changes,
+            heatmaps: self.keep_heatmaps,
+            features: self.keep_features,
+        }
+    }
+}
+
+/// A duration of at least a second.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration < Duration::from_secs(1) { Err("at least 1s".to_owned()) } else { Ok(duration) }
 }
 
 impl BrokerArgs {
@@ -160,6 +240,22 @@ impl ScopeArgs {
     /// Whether unconfirmed scope is left unscored.
     pub fn strict(&self) -> bool {
         self.scope == "strict"
+    }
+
+    /// The site's own words; none without a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or says something else than words.
+    pub fn words(&self) -> anyhow::Result<ScopeWords> {
+        let Some(file) = &self.scope_words else { return Ok(ScopeWords::default()) };
+        let named = || format!("--scope-words {}", file.display());
+        let text = std::fs::read(file).with_context(named)?;
+        anyhow::ensure!(text.len() <= SCOPE_WORDS_BYTES_MAX, "{}: over {SCOPE_WORDS_BYTES_MAX} bytes", named());
+        // A list would be read as the fields in their order.
+        anyhow::ensure!(text.trim_ascii_start().starts_with(b"{"), "{}: not a JSON object", named());
+        let words: ScopeWords = serde_json::from_slice(&text).with_context(named)?;
+        tracing::info!(words = words.len(), file = %file.display(), "the site's own words of scope");
+        Ok(words)
     }
 }
 

@@ -1,10 +1,12 @@
 //! What can go wrong with a message, and what then becomes of it.
 
+use std::time::Duration;
+
 use cspine_domain::Reason;
 use cspine_imaging::{DecodeError, Limit};
 use cspine_nets::ModelError;
 use cspine_service::ObjectError;
-use cspine_store::StoreError;
+use cspine_store::{Fault, StoreError};
 use cspine_wire::{EventError, WireError};
 
 /// Why a message could not be answered. No text quotes patient data.
@@ -24,6 +26,9 @@ pub enum Failure {
         /// What is there.
         found: u64,
     },
+    /// The object cannot be read in time, while the store itself answers.
+    #[error("the object was not read within {0:?}, though the store answers")]
+    ObjectSlow(Duration),
     /// The object is not the event's.
     #[error("the object's SHA-256 is not the event's")]
     HashMismatch,
@@ -75,6 +80,7 @@ impl From<ObjectError> for Failure {
         match error {
             ObjectError::Missing => Failure::ObjectMissing,
             ObjectError::Short { expected, found } => Failure::ObjectShort { expected, found },
+            ObjectError::Slow(limit) => Failure::ObjectSlow(limit),
             ObjectError::TooLarge(_) => DecodeError::OverLimit(Limit::Bytes).into(),
             ObjectError::Away(why) => Failure::Objects(why),
         }
@@ -124,7 +130,7 @@ impl Failure {
         use Disposition::{GiveBack, Hold, Leave, Park, Retry};
         match self {
             Failure::Event(error) => Park(error.reason()),
-            Failure::ObjectMissing => Retry(Reason::ObjectMissing),
+            Failure::ObjectMissing | Failure::ObjectSlow(_) => Retry(Reason::ObjectMissing),
             Failure::ObjectShort { .. } => Retry(Reason::ObjectShort),
             Failure::HashMismatch => Park(Reason::HashMismatch),
             Failure::Decode(error) => Park(error.reason()),
@@ -134,9 +140,11 @@ impl Failure {
             Failure::Model(ModelError::NotFinite) => Park(Reason::NotFinite),
             Failure::Model(_) => Park(Reason::Poison),
             Failure::UnknownStudy => Retry(Reason::UnknownStudy),
-            Failure::Database(error) if error.is_transient() => Hold(Dependency::Postgres),
-            // What Postgres refuses for good and nobody foresaw ends as a dead letter, not in an endless loop.
-            Failure::Database(error) => error.reason().map_or(GiveBack, Park),
+            Failure::Database(error) => match error.fault() {
+                Fault::Message(reason) => Park(reason),
+                Fault::Row => Retry(Reason::Locked),
+                Fault::Server => Hold(Dependency::Postgres),
+            },
             Failure::Objects(_) => Hold(Dependency::ObjectStore),
             Failure::Broker(_) => Hold(Dependency::RabbitMq),
             Failure::Stuck | Failure::Stopping => Leave,
@@ -146,6 +154,8 @@ impl Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use cspine_domain::Reason;
     use cspine_imaging::{DecodeError, Limit, MediaType};
     use cspine_nets::ModelError;
@@ -156,11 +166,27 @@ mod tests {
     use super::{Dependency, Failure};
 
     #[test]
+    fn the_databases_faults_are_nobodys_but_for_what_the_message_says_itself() {
+        use cspine_store::StoreError;
+        let table = [
+            (StoreError::OtherStudy, Park(Reason::IdentityMismatch)),
+            (StoreError::ReadOnly, Hold(Dependency::Postgres)),
+            (StoreError::MissingRight("findings".into()), Hold(Dependency::Postgres)),
+            (StoreError::SettingsLost, Hold(Dependency::Postgres)),
+            (StoreError::Encoding("LATIN1".into()), Hold(Dependency::Postgres)),
+        ];
+        for (error, expected) in table {
+            assert_eq!(Failure::from(error).disposition(), expected);
+        }
+    }
+
+    #[test]
     fn the_designs_table_of_failures_is_what_happens() {
         let event = |body: &[u8]| Failure::Event(AnyEvent::parse(body).unwrap_err());
         let table = [
             (ObjectError::Missing.into(), Retry(Reason::ObjectMissing)),
             (ObjectError::Short { expected: 2, found: 1 }.into(), Retry(Reason::ObjectShort)),
+            (ObjectError::Slow(Duration::ZERO).into(), Retry(Reason::ObjectMissing)),
             (Failure::UnknownStudy, Retry(Reason::UnknownStudy)),
             (Failure::HashMismatch, Park(Reason::HashMismatch)),
             (DecodeError::Malformed(MediaType::Png, "").into(), Park(Reason::Undecodable)),

@@ -2,20 +2,14 @@
 
 use std::sync::Arc;
 
-use cspine_domain::Reason;
 use cspine_store::NewReview;
 use cspine_wire::{AnyEvent, Delivery, Event, ImageConfirmed};
 
 use crate::service::Service;
-use crate::settle::{park, settle};
+use crate::settle::settle;
 
 /// Records one label, then acknowledges.
-pub async fn record(service: &Service, delivery: Delivery) {
-    // The broker gives up no message of this queue, however often it comes.
-    if delivery.deliveries_before >= service.publisher.broker().topology.delivery_limit {
-        let detail = format!("given up after {} deliveries", delivery.deliveries_before);
-        return park(service, delivery, None, Reason::DeadLettered, detail).await;
-    }
+pub async fn record(service: &Service, delivery: &Delivery) {
     let event = match AnyEvent::parse(&delivery.body).and_then(AnyEvent::into_confirmed) {
         Ok(event) => event,
         Err(error) => return settle(service, delivery, None, error.into()).await,

@@ -47,7 +47,7 @@ enum Done {
     Answered(Recorded),
     /// It was answered before.
     AlreadyAnswered,
-    /// It belongs to the other lane, and is there now.
+    /// It belongs to a more urgent lane, and is there now.
     HandedOver,
     /// It was held for long, and is published anew.
     HandedBack,
@@ -57,12 +57,12 @@ enum Done {
 ///
 /// # Errors
 /// A thread is lost: only a new process has all its slots again.
-pub async fn handle(service: Service, worker: Arc<Worker>, delivery: Delivery) -> anyhow::Result<()> {
+pub async fn handle(service: Service, worker: Arc<Worker>, delivery: Arc<Delivery>) -> anyhow::Result<()> {
     let _in_flight = service.metrics.in_flight(worker.lane.as_str());
     let event = match arrival::read(&delivery.body) {
         Ok(event) => event,
         Err(error) => {
-            settle(&service, delivery, None, error.into()).await;
+            settle(&service, &delivery, None, error.into()).await;
             return Ok(());
         }
     };
@@ -73,14 +73,14 @@ pub async fn handle(service: Service, worker: Arc<Worker>, delivery: Delivery) -
             log(&event_id, &study, worker.lane, &done);
             // What could only be decoded alone is not decoded again in here.
             let sound = delivery.deliveries_before < TOGETHER_MAX;
-            service.ack(delivery).await;
+            service.ack(&delivery).await;
             if sound && matches!(done, Done::Answered(Recorded::Created { .. })) {
                 worker.shadow.offer(event, &service.metrics);
             }
         }
         Err(Failure::Stuck) => anyhow::bail!("event {event_id}: {}", Failure::Stuck),
         Err(failure) => {
-            settle(&service, delivery, Some(arrival::row(&event)), failure).await;
+            settle(&service, &delivery, Some(arrival::row(&event)), failure).await;
         }
     }
     Ok(())
@@ -101,8 +101,7 @@ async fn answer_or_hand_back(
             done = &mut answering => return done,
             () = tokio::time::sleep(worker.hold_max) => {
                 if !service.health.missing().is_empty() {
-                    let key = Lane::routing_key(event.data.order_priority);
-                    return publish_to_lane(service, delivery, key).await.map(|()| Done::HandedBack);
+                    return publish_to_lane(service, delivery, event).await.map(|()| Done::HandedBack);
                 }
             }
         }
@@ -115,10 +114,9 @@ async fn answer(
     delivery: &Delivery,
     event: &Event<ImageArrived>,
 ) -> Result<Done, Failure> {
-    if worker.lane == Lane::Routine && Lane::of(event.data.order_priority) == Lane::Stat {
-        // A STAT (or urgent) in the routine lane.
-        let key = Lane::routing_key(event.data.order_priority);
-        return publish_to_lane(service, delivery, key).await.map(|()| Done::HandedOver);
+    if Lane::of(event.data.order_priority) < worker.lane {
+        // Registration puts nothing into the wrong lane, but an operator may.
+        return publish_to_lane(service, delivery, event).await.map(|()| Done::HandedOver);
     }
     let waited = (OffsetDateTime::now_utc() - event.time).try_into().unwrap_or_default();
     service.metrics.stage("queue_wait", waited);
@@ -193,9 +191,10 @@ async fn commit(
     event: &Event<ImageArrived>,
     assessment: Assessment,
 ) -> Result<Recorded, Failure> {
-    let Rows { answer, saliency, features } = assessment.into_rows(network.usage.saliency);
+    let rejection = assessment.rejection().cloned();
+    let Rows { answer, saliency, features, notes } = assessment.into_rows(network.usage.saliency);
     let (arrival, model) = (arrival::row(event), network.sha256());
-    let finding = Arc::new(NewFinding { arrival, purpose: Purpose::Primary, model, answer, saliency, features });
+    let finding = Arc::new(NewFinding { arrival, purpose: Purpose::Primary, model, answer, saliency, features, notes });
     let recording = service.hold(|| {
         let (store, finding) = (service.store.clone(), finding.clone());
         async move { Ok(store.record_finding(&finding).await?) }
@@ -206,7 +205,10 @@ async fn commit(
             cspine_store::Answer::Assessed { mark, .. } => mark,
             cspine_store::Answer::NotAssessable(reason) => Some(reason),
         };
-        service.metrics.answered(finding.answer.verdict(), reason);
+        service.metrics.answered(finding.answer.verdict(), reason, &finding.notes);
+        if let Some(rejection) = rejection {
+            service.metrics.rejected(rejection);
+        }
         service.outbox.notify_one();
     }
     Ok(recorded)
@@ -221,20 +223,15 @@ fn log(event_id: &str, study: &str, lane: Lane, done: &Done) {
         Done::Answered(Recorded::AlreadyThere) | Done::AlreadyAnswered => {
             tracing::info!(event_id, study, lane, "answered before");
         }
-        Done::HandedOver => tracing::info!(event_id, study, lane, "handed to the other lane"),
+        Done::HandedOver => tracing::info!(event_id, study, lane, "handed to its lane"),
         Done::HandedBack => tracing::info!(event_id, study, lane, "held for long, published anew"),
     }
 }
 
-/// By the private exchange: nobody else hears it twice.
-async fn publish_to_lane(service: &Service, delivery: &Delivery, routing_key: &str) -> Result<(), Failure> {
-    let message = Message {
-        exchange: service.publisher.broker().topology.infer(),
-        routing_key: routing_key.into(),
-        body: delivery.body.clone(),
-        attempt: delivery.attempt,
-    };
-    service.publish(message).await.map(|_| ())
+async fn publish_to_lane(service: &Service, delivery: &Delivery, event: &Event<ImageArrived>) -> Result<(), Failure> {
+    let topology = &service.publisher.broker().topology;
+    let message = Message::to_lane(topology, event.data.order_priority, delivery.body.clone());
+    service.publish(Message { attempt: delivery.attempt, ..message }).await
 }
 
 /// One image may overflow the network; several in a row mean that the model is broken. Of a model that serves no longer
@@ -255,7 +252,11 @@ fn watch_finiteness(
                 service.health.down("model", &format!("{NOT_FINITE_MAX} outputs or more in a row were not finite"));
             }
         }
-        Ok(_) if network.not_finite.swap(0, Ordering::Relaxed) >= NOT_FINITE_MAX => service.health.up("model"),
+        Ok(_) => {
+            network.not_finite.store(0, Ordering::Relaxed);
+            // Also when it was another network that was at fault.
+            service.health.up("model");
+        }
         _ => {}
     }
 }

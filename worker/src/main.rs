@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use cspine_service::config::DatabaseArgs;
+use cspine_service::exit;
 use cspine_service::logs::{self, Reader};
 use cspine_service::signals::asked_to_stop;
-use cspine_worker::commands::{classify, migrate, overlay, parked, rescore, study, submit, worklist};
+use cspine_worker::commands::{classify, migrate, overlay, parked, reconcile, rescore, study, submit, worklist};
 use cspine_worker::config::RunArgs;
 
 /// Reads cervical-spine radiographs as they arrive and moves suspected injuries up the reading list
@@ -33,6 +34,8 @@ enum Command {
     Study(study::StudyArgs),
     /// Ask the current model about images of open studies that an earlier one answered; a study may only rise
     Rescore(rescore::RescoreArgs),
+    /// Find images whose messages were lost, with a deleted queue for example, and publish them again
+    Reconcile(reconcile::CommandArgs),
     /// Look after messages that need a person
     Parked(parked::ParkedArgs),
     /// Print the worklist
@@ -42,10 +45,13 @@ enum Command {
     DecodeAlone,
 }
 
-fn main() -> anyhow::Result<ExitCode> {
+fn main() -> ExitCode {
     // SAFETY: this is the only thread.
     unsafe { cspine_nets::keep_candle_to_one_thread() };
-    let command = Cli::parse().command;
+    exit::code(run(Cli::parse().command))
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     // Before the runtime: its threads would count against the child's limits.
     if matches!(command, Command::DecodeAlone) {
         cspine_worker::alone::run_child()?;
@@ -77,6 +83,7 @@ async fn execute(command: Command) -> anyhow::Result<ExitCode> {
             let all_well = rescore::rescore(&args).await?;
             return Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }
+        Command::Reconcile(args) => reconcile::run(&args).await?,
         Command::Parked(args) => parked::act(&args).await?,
         Command::Worklist(args) => worklist::print(&args).await?,
         Command::DecodeAlone => unreachable!("handled before the runtime"),

@@ -1,8 +1,11 @@
 //! What `/metrics` says, in Prometheus' text form.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use cspine_domain::{Reason, Sha256, Verdict};
+use cspine_domain::{Note, Notes, Reason, Sha256, Verdict};
+use cspine_imaging::Rejection;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -16,6 +19,10 @@ use prometheus_client::registry::{Registry, Unit};
 pub struct Metrics {
     registry: Registry,
     images: Family<Answered, Counter>,
+    notes: Family<Noted, Counter>,
+    rejections: Family<Rejected, Counter>,
+    /// The values of `rejections` so far: a family forgets none, so they are bounded.
+    rejected_values: Mutex<HashSet<Rejected>>,
     stages: Family<Stage, Histogram>,
     in_flight: Family<InLane, Gauge>,
     retries: Family<Because, Counter>,
@@ -24,12 +31,27 @@ pub struct Metrics {
     shadow: Family<Named, Gauge>,
     load_failures: Family<As, Counter>,
     shadowed: Family<Outcome, Counter>,
+    queues: Family<InQueue, Gauge>,
     /// Looks at the registry that failed while Postgres was there.
     pub registry_failures: Counter,
+    /// Images that are neither answered nor parked.
+    pub images_waiting: Gauge,
+    /// Those that have been waiting for too long.
+    pub images_overdue: Gauge,
+    /// Arrivals that the reconciler published again.
+    pub images_republished: Counter,
+    /// Messages that made their consumer panic.
+    pub panics: Counter,
     /// Acknowledgements that came too late: their messages come again.
     pub acks_lost: Counter,
     /// Events that the relay published.
     pub outbox_sent: Counter,
+    /// Events that a listener's full queue refused, each time.
+    pub outbox_refused: Counter,
+    /// Events that were refused and wait for their next attempt.
+    pub outbox_refused_waiting: Gauge,
+    /// Whether the broker has blocked publishing: its memory or disk is nearly used up.
+    pub broker_blocked: Gauge,
     /// Studies that ageing raised.
     pub aged: Counter,
     /// Parked messages that nobody has resolved.
@@ -45,6 +67,17 @@ struct Answered {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Noted {
+    note: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Rejected {
+    attribute: String,
+    value: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Stage {
     stage: &'static str,
 }
@@ -52,6 +85,11 @@ struct Stage {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct InLane {
     lane: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InQueue {
+    queue: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -107,12 +145,18 @@ impl Metrics {
     /// Upper bounds of the stages' buckets, seconds.
     const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0];
 
+    /// Values that reject, each counted; any more are counted together, as `other`.
+    const REJECTED_VALUES_MAX: usize = 200;
+
     /// All at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("cspine");
         let stages = Family::new_with_constructor((|| Histogram::new(Self::BUCKETS)) as fn() -> Histogram);
         let metrics = Self {
             images: Family::default(),
+            notes: Family::default(),
+            rejections: Family::default(),
+            rejected_values: Mutex::default(),
             stages,
             in_flight: Family::default(),
             retries: Family::default(),
@@ -121,15 +165,26 @@ impl Metrics {
             shadow: Family::default(),
             load_failures: Family::default(),
             shadowed: Family::default(),
+            queues: Family::default(),
             registry_failures: Counter::default(),
+            images_waiting: Gauge::default(),
+            images_overdue: Gauge::default(),
+            images_republished: Counter::default(),
+            panics: Counter::default(),
             acks_lost: Counter::default(),
             outbox_sent: Counter::default(),
+            outbox_refused: Counter::default(),
+            outbox_refused_waiting: Gauge::default(),
+            broker_blocked: Gauge::default(),
             aged: Counter::default(),
             parked_unresolved: Gauge::default(),
             outbox_age_seconds: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("images", "Images answered, by verdict and reason", metrics.images.clone());
+        registry.register("notes", "Odd files and events that were tolerated, by code", metrics.notes.clone());
+        let help = "Images out of scope, by the value that rejects them";
+        registry.register("scope_rejections", help, metrics.rejections.clone());
         registry.register_with_unit("stage", "Time in each stage", Unit::Seconds, metrics.stages.clone());
         registry.register("in_flight", "Messages being worked on", metrics.in_flight.clone());
         registry.register("retries", "Messages sent down the retry ladder", metrics.retries.clone());
@@ -148,18 +203,46 @@ impl Metrics {
         let failures = metrics.registry_failures.clone();
         registry.register("registry_failures", "Looks at the registry that failed while Postgres was there", failures);
         registry.register("shadow_images", "Images of the shadow's share, by outcome", metrics.shadowed.clone());
+        let (waiting, overdue) = (metrics.images_waiting.clone(), metrics.images_overdue.clone());
+        registry.register("images_waiting", "Images neither answered nor parked", waiting);
+        registry.register("images_overdue", "Images that have been waiting past their time", overdue);
+        let republished = metrics.images_republished.clone();
+        registry.register("images_republished", "Arrivals that the reconciler published again", republished);
+        registry.register("consumer_panics", "Messages that made their consumer panic", metrics.panics.clone());
         registry.register("acks_lost", "Acknowledgements that came too late", metrics.acks_lost.clone());
         registry.register("outbox_sent", "Events published by the relay", metrics.outbox_sent.clone());
+        let refused = metrics.outbox_refused.clone();
+        registry.register("outbox_refused", "Events that a listener's full queue refused, each time", refused);
+        let waiting = metrics.outbox_refused_waiting.clone();
+        registry.register("outbox_refused_waiting", "Refused events that wait for their next attempt", waiting);
+        registry.register("broker_blocked", "1 while the broker blocks publishing", metrics.broker_blocked.clone());
+        registry.register("queue_messages", "Messages that wait in a queue, by its name", metrics.queues.clone());
         let age = metrics.outbox_age_seconds.clone();
         registry.register_with_unit("outbox_age", "Age of the oldest unpublished event", Unit::Seconds, age);
         registry.register("aged", "Studies raised by ageing", metrics.aged.clone());
         Self { registry, ..metrics }
     }
 
-    /// An image has its answer.
-    pub fn answered(&self, verdict: Verdict, reason: Option<Reason>) {
+    /// An image has its answer, and these things about it were odd.
+    pub fn answered(&self, verdict: Verdict, reason: Option<Reason>, notes: &Notes) {
         let labels = Answered { verdict: verdict.as_str(), reason: reason.map_or("", Reason::as_str) };
         self.images.get_or_create(&labels).inc();
+        for note in notes.iter().copied().map(Note::as_str) {
+            self.notes.get_or_create(&Noted { note }).inc();
+        }
+    }
+
+    /// An image is out of scope by this value.
+    pub fn rejected(&self, rejection: Rejection) {
+        let Rejection { attribute, value } = rejection;
+        let mut values = self.rejected_values.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut label = Rejected { attribute, value };
+        if values.len() >= Self::REJECTED_VALUES_MAX && !values.contains(&label) {
+            label.value = "other".into();
+        } else {
+            values.insert(label.clone());
+        }
+        self.rejections.get_or_create(&label).inc();
     }
 
     /// A stage took this long: `queue_wait`, `fetch`, `decode`, `infer`, `explain` or `commit`.
@@ -190,6 +273,11 @@ impl Metrics {
     /// A message was parked.
     pub fn parked(&self, reason: Reason) {
         self.parked.get_or_create(&Because { reason: reason.as_str() }).inc();
+    }
+
+    /// So many messages wait in a queue, not counting those that a worker holds.
+    pub fn queue(&self, queue: String, messages: u32) {
+        self.queues.get_or_create(&InQueue { queue }).set(messages.into());
     }
 
     /// A model is in this place from now on, or none is.
@@ -240,5 +328,25 @@ pub struct InFlight(Gauge);
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cspine_imaging::Rejection;
+
+    use super::Metrics;
+
+    #[test]
+    fn values_that_reject_are_counted_each_up_to_a_bound_and_then_together() {
+        let metrics = Metrics::new();
+        let reject = |value: &str| metrics.rejected(Rejection { attribute: "body_part".into(), value: value.into() });
+        (0..Metrics::REJECTED_VALUES_MAX + 50).for_each(|number| reject(&format!("PART {number}")));
+        reject("PART 0");
+        let text = metrics.encode();
+        let counts = |line: &str| text.lines().any(|counted| counted == line);
+        assert!(counts(r#"cspine_scope_rejections_total{attribute="body_part",value="PART 0"} 2"#), "{text}");
+        assert!(counts(r#"cspine_scope_rejections_total{attribute="body_part",value="other"} 50"#), "{text}");
+        assert_eq!(text.matches("cspine_scope_rejections_total{").count(), Metrics::REJECTED_VALUES_MAX + 1);
     }
 }

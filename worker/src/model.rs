@@ -32,6 +32,24 @@ pub enum LoadError {
     Panicked,
 }
 
+/// Reads a model's file whose answers are to be acted on.
+///
+/// # Errors
+/// As [`read`]; or it has no scope gate, and that is not allowed.
+pub fn read_to_serve(path: &Path, allow_ungated: bool) -> anyhow::Result<Classifier> {
+    let classifier = read(path)?;
+    if classifier.card().gate.is_none() {
+        anyhow::ensure!(
+            allow_ungated,
+            "the model {} has no scope gate and would answer every image with a class, also one that is no neck: \
+             `cspine-trainer gate` gives it one; --allow-ungated serves it nevertheless",
+            path.display()
+        );
+        tracing::warn!(model = %classifier.sha256(), "the model has no scope gate: it answers every image with a class");
+    }
+    Ok(classifier)
+}
+
 /// Reads a model's file. Its golden inference, if it has one, is asked again.
 ///
 /// # Errors
@@ -58,8 +76,10 @@ pub async fn fetch(
     timeout: Duration,
 ) -> Result<Vec<u8>, LoadError> {
     let key: ObjectKey = served.object_key.parse()?;
-    let fetched = tokio::time::timeout(timeout, objects.get(&key, max_bytes, None)).await;
-    Ok(fetched.map_err(|_| LoadError::Slow(timeout))??)
+    match objects.get_within(timeout, &key, max_bytes, None).await {
+        Err(ObjectError::Slow(limit)) => Err(LoadError::Slow(limit)),
+        fetched => Ok(fetched?),
+    }
 }
 
 /// The model of a file, if it is the one and says what it should.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use cspine_domain::Sha256;
-use cspine_imaging::Limits;
+use cspine_imaging::{Limits, ScopeWords};
 use cspine_nets::{Classifier, SaliencyMethod};
 use tokio::sync::watch;
 
@@ -19,6 +19,8 @@ pub struct Usage {
     pub limits: Limits,
     /// Whether an image whose scope nothing confirms is left unscored.
     pub strict_scope: bool,
+    /// A site's own words of scope.
+    pub scope_words: ScopeWords,
     /// How decisions are explained.
     pub saliency: SaliencyMethod,
     /// The program that decodes alone: this one.
@@ -52,6 +54,7 @@ impl Network {
             preprocessing: classifier.card().preprocessing.clone(),
             limits: usage.limits,
             strict_scope: usage.strict_scope,
+            scope_words: usage.scope_words.clone(),
         };
         Self { classifier, rules, usage, not_finite: AtomicU32::new(0) }
     }

@@ -1,7 +1,7 @@
 //! From bytes to what the network sees, or why it shall not see it. Pure; the child process runs it too.
 
-use cspine_domain::{Reason, Sha256, Uid};
-use cspine_imaging::{DeclaredScope, Limits, MediaType, Preprocessing, Scope, decode, scope};
+use cspine_domain::{Notes, Pose, Reason, Sha256, Uid};
+use cspine_imaging::{DeclaredScope, Limits, MediaType, Preprocessing, Rejection, Scope, ScopeWords, decode, scope};
 use cspine_store::Arrival;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,8 @@ pub struct Declared {
     pub sha256: Option<Sha256>,
     /// What it shows.
     pub scope: DeclaredScope,
+    /// What was odd about who declares it.
+    pub notes: Notes,
 }
 
 /// How images are prepared.
@@ -29,6 +31,8 @@ pub struct Rules {
     pub limits: Limits,
     /// Whether an image whose scope nothing confirms is left unscored.
     pub strict_scope: bool,
+    /// A site's own words of scope.
+    pub scope_words: ScopeWords,
 }
 
 /// An image on its way to the network.
@@ -40,9 +44,20 @@ pub enum Prepared {
         values: Vec<f32>,
         /// What else is to be known of the answer.
         mark: Option<Reason>,
+        /// What was odd about the file or its event.
+        notes: Notes,
+        /// How the stored image was made to stand.
+        pose: Pose,
     },
     /// The image is sound, and the network has no business with it.
-    NotAssessable(Reason),
+    NotAssessable {
+        /// Why.
+        reason: Reason,
+        /// The value by which it is out of scope, where it is.
+        rejection: Option<Rejection>,
+        /// What was odd about the file or its event.
+        notes: Notes,
+    },
 }
 
 impl Declared {
@@ -57,6 +72,7 @@ impl Declared {
                 body_part: arrival.body_part.clone(),
                 view: arrival.view.clone(),
             },
+            notes: arrival.notes.clone(),
         }
     }
 }
@@ -69,27 +85,30 @@ pub fn prepare(bytes: &[u8], declared: &Declared, rules: &Rules) -> Result<Prepa
     if declared.sha256.is_some_and(|sha256| Sha256::of(bytes) != sha256) {
         return Err(Failure::HashMismatch);
     }
+    let refused = |reason, rejection, notes| Ok(Prepared::NotAssessable { reason, rejection, notes });
     let radiograph = match decode(bytes, declared.media_type, &rules.limits) {
         Ok(radiograph) => radiograph,
         Err(error) if error.reason() == Reason::UnsupportedTransferSyntax => {
-            return Ok(Prepared::NotAssessable(error.reason()));
+            return refused(error.reason(), None, declared.notes.clone());
         }
         Err(error) => return Err(error.into()),
     };
+    let notes = &declared.notes | &radiograph.notes;
     let header = radiograph.header.as_ref();
     if let (Some((study, series, sop)), Some(header)) = (&declared.uids, header)
         && !header.identifies(study, series, sop)
     {
         return Err(Failure::IdentityMismatch);
     }
-    let mark = match scope(&declared.scope, header) {
+    let ruling = scope(&declared.scope, header, &rules.scope_words);
+    let mark = match ruling.scope {
         Scope::Accept => None,
-        Scope::Reject => return Ok(Prepared::NotAssessable(Reason::OutOfScope)),
-        Scope::Unknown if rules.strict_scope => return Ok(Prepared::NotAssessable(Reason::ScopeUnknown)),
+        Scope::Reject => return refused(Reason::OutOfScope, ruling.rejection, notes),
+        Scope::Unknown if rules.strict_scope => return refused(Reason::ScopeUnknown, None, notes),
         Scope::Unknown => Some(Reason::ScopeUnconfirmed),
     };
     if let Err(reason) = radiograph.assessable() {
-        return Ok(Prepared::NotAssessable(reason));
+        return refused(reason, None, notes);
     }
-    Ok(Prepared::Input { values: rules.preprocessing.apply(&radiograph), mark })
+    Ok(Prepared::Input { values: rules.preprocessing.apply(&radiograph), mark, notes, pose: radiograph.pose })
 }

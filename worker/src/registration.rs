@@ -1,26 +1,34 @@
-//! Every arrival becomes a study and an image row at once, before anything is inferred.
+//! Every arrival becomes a study and an image row at once, before anything is inferred; then it goes to its lane.
 
-use cspine_wire::{Delivery, Event, ImageArrived};
+use std::sync::Arc;
+
+use cspine_wire::{Delivery, Event, ImageArrived, Message};
 
 use crate::arrival;
 use crate::failure::Failure;
 use crate::service::Service;
-use crate::settle::settle;
+use crate::settle::{park_misdirected, settle};
 
 /// Registers one arrival.
 ///
 /// # Errors
 /// None: every failure is settled.
-pub async fn handle(service: Service, delivery: Delivery) -> anyhow::Result<()> {
+pub async fn handle(service: Service, delivery: Arc<Delivery>) -> anyhow::Result<()> {
+    if !delivery.is_addressed() {
+        park_misdirected(&service, &delivery).await;
+        return Ok(());
+    }
     match arrival::read(&delivery.body) {
-        Ok(event) => register(&service, delivery, &event).await,
-        Err(error) => settle(&service, delivery, None, error.into()).await,
+        Ok(event) => register(&service, &delivery, &event).await,
+        Err(error) => settle(&service, &delivery, None, error.into()).await,
     }
     Ok(())
 }
 
-/// Writes the rows, then acknowledges.
-pub async fn register(service: &Service, delivery: Delivery, event: &Event<ImageArrived>) {
+/// Writes the rows, puts the event into the lane of its order, then acknowledges.
+///
+/// The lane gets a message of ours and never the sender's own: RabbitMQ 4.x delivers by a sender's message priority.
+pub async fn register(service: &Service, delivery: &Delivery, event: &Event<ImageArrived>) {
     let row = arrival::row(event);
     let registered = service
         .hold(|| {
@@ -39,8 +47,17 @@ pub async fn register(service: &Service, delivery: Delivery, event: &Event<Image
                 "registered"
             );
             service.outbox.notify_one();
-            service.ack(delivery).await;
+            to_lane(service, delivery, event).await;
         }
         Err(failure) => settle(service, delivery, Some(row), failure).await,
+    }
+}
+
+async fn to_lane(service: &Service, delivery: &Delivery, event: &Event<ImageArrived>) {
+    let topology = &service.publisher.broker().topology;
+    let message = Message::to_lane(topology, event.data.order_priority, delivery.body.clone());
+    match service.publish(message).await {
+        Ok(()) => service.ack(delivery).await,
+        Err(failure) => settle(service, delivery, Some(arrival::row(event)), failure).await,
     }
 }

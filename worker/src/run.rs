@@ -5,52 +5,70 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use cspine_nets::Classifier;
-use cspine_service::{Health, admin};
-use cspine_wire::{Backoff, Consumer, ConsumerOptions, Delivery, Lane, LinkState, Publisher, Queue};
+use cspine_service::admin;
+use cspine_wire::{Backoff, Consumer, ConsumerOptions, Delivery, Lane, LinkState, Queue};
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::RunArgs;
-use crate::failure::Failure;
+use crate::consume::consume;
+use crate::failure::{Dependency, Failure};
 use crate::following::{Follower, follow};
 use crate::lane::Worker;
-use crate::metrics::Metrics;
 use crate::metrics::Role;
 use crate::network::{InService, Network, Usage};
+use crate::probes::probe;
 use crate::service::Service;
 use crate::shadow::{self, Shadow};
 use crate::slots::Slots;
-use crate::{attention, lane, model, registration, relay};
+use crate::{attention, lane, model, outbox, reconcile, registration, relay, retention, topology};
 
 /// How often the database's gauges are read.
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
-/// How often the object store is asked whether it is there.
-const PROBE_EVERY: Duration = Duration::from_secs(15);
 
 /// Runs until `shutdown`, then stops consuming, finishes what is in flight, acknowledges, and returns. Whatever is away,
 /// at the start or later, is waited for.
 ///
 /// # Errors
 /// The configuration is wrong, the model cannot be loaded, a part panicked, or finishing took too long.
-pub async fn run(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let service = service(&args)?;
+pub fn run(args: RunArgs, shutdown: impl Future<Output = ()> + Send + 'static) -> Running {
+    run_boxed(args, Box::pin(shutdown))
+}
+
+/// A service at work: a future of one type, so that all that it does is compiled once, with this crate, and not with each
+/// program and test that awaits it.
+pub type Running = BoxFuture<'static, anyhow::Result<()>>;
+
+#[inline(never)]
+fn run_boxed(args: RunArgs, shutdown: BoxFuture<'static, ()>) -> Running {
+    Box::pin(run_until(args, shutdown))
+}
+
+async fn run_until(args: RunArgs, shutdown: BoxFuture<'static, ()>) -> anyhow::Result<()> {
+    let (service, usage) = (service(&args)?, usage(&args)?);
     let listener = TcpListener::bind(args.admin_addr).await.context("--admin-addr")?;
     tracing::info!(admin_addr = %listener.local_addr()?, "starting");
     let (health, metrics) = (service.health.clone(), service.metrics.clone());
     let metrics: admin::Metrics = Arc::new(move || metrics.encode());
-    let (stop, admin_stop) = (service.stop.clone(), CancellationToken::new());
+    let (stop, leave, admin_stop) = (service.stop.clone(), service.leave.clone(), CancellationToken::new());
     let admin = tokio::spawn(admin::serve(listener, health, metrics, admin_stop.clone()));
 
     let shutdown_timeout = args.shutdown_timeout;
-    let mut work = tokio::spawn(serve(args, service));
+    let mut work = tokio::spawn(serve(args, service, usage));
     let ended = tokio::select! {
         ended = &mut work => ended,
         () = shutdown => {
             tracing::info!("stopping: finishing what is in flight");
             stop.cancel();
-            tokio::time::timeout(shutdown_timeout, work).await.context("what was in flight did not finish in time")?
+            let leaving = tokio::spawn(async move {
+                tokio::time::sleep(shutdown_timeout / 2).await;
+                leave.cancel();
+            });
+            let ended = tokio::time::timeout(shutdown_timeout, work).await;
+            leaving.abort();
+            ended.context("what was in flight did not finish in time")?
         }
     };
     stop.cancel();
@@ -61,21 +79,13 @@ pub async fn run(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::R
 
 fn service(args: &RunArgs) -> anyhow::Result<Service> {
     let broker = args.broker.broker(&args.retry_delays, args.delivery_limit)?;
-    Ok(Service {
-        store: args.database.store()?,
-        publisher: Arc::new(Publisher::new(broker)),
-        objects: args.objects.open()?,
-        health: Arc::new(Health::starting(&["rabbitmq", "postgres", "model", "object_store"])),
-        metrics: Arc::new(Metrics::new()),
-        outbox: Arc::new(Notify::new()),
-        stop: CancellationToken::new(),
-    })
+    Ok(Service::new(args.database.store()?, broker, args.objects.open()?))
 }
 
 /// Starts the parts in their order and waits until all have ended. One that ends with an error stops the others.
-async fn serve(args: RunArgs, service: Service) -> anyhow::Result<()> {
+async fn serve(args: RunArgs, service: Service, usage: Usage) -> anyhow::Result<()> {
     let mut parts = JoinSet::new();
-    let started = start(&args, &service, &mut parts).await;
+    let started = start(&args, &service, usage, &mut parts).await;
     let mut outcome = match started {
         Ok(()) | Err(StartError::Stopped) => Ok(()),
         Err(StartError::Failed(error)) => Err(error),
@@ -105,30 +115,37 @@ impl From<anyhow::Error> for StartError {
 
 type Parts = JoinSet<anyhow::Result<()>>;
 
-async fn start(args: &RunArgs, service: &Service, parts: &mut Parts) -> Result<(), StartError> {
+async fn start(args: &RunArgs, service: &Service, usage: Usage, parts: &mut Parts) -> Result<(), StartError> {
     let clock = |parts: &mut Parts, task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
         parts.spawn(async move {
             task.await;
             Ok(())
         });
     };
-    clock(parts, Box::pin(probe(service.clone())));
+    clock(parts, Box::pin(probe(service.clone(), Dependency::ObjectStore)));
     // The model is read beside, but nothing waits for it before queues exist to keep what arrives.
     declare_topology(service).await?;
-    let file = args.model.model.clone();
-    let loading = file.map(|file| tokio::task::spawn_blocking(move || model::read(&file)));
+    clock(parts, Box::pin(probe(service.clone(), Dependency::RabbitMq)));
+    let (file, allow_ungated) = (args.model.model.clone(), args.model.allow_ungated);
+    let loading = file.map(|file| tokio::task::spawn_blocking(move || model::read_to_serve(&file, allow_ungated)));
     wait_for_schema(service).await?;
+    clock(parts, Box::pin(probe(service.clone(), Dependency::Postgres)));
 
-    let registration = consumer(service, "registration", vec![Queue::Arrivals], args.registrations + 1);
-    consume(parts, service, registration, args.registrations, registration::handle);
+    let arrivals = Lane::ALL.map(Queue::Arrivals).to_vec();
+    let registration = consumer(service, "registration", arrivals, args.registrations + 1);
+    parts.spawn(consume(service.clone(), registration, args.registrations, registration::handle));
     let queues = vec![Queue::Status, Queue::Labels, Queue::DeadLetters, Queue::Unrouted];
-    consume(parts, service, consumer(service, "attention", queues, 2), 2, attention::handle);
-    clock(parts, Box::pin(relay::relay(service.clone(), args.outbox_every)));
+    parts.spawn(consume(service.clone(), consumer(service, "attention", queues, 2), 2, attention::handle));
+    clock(parts, Box::pin(outbox::relay(service.clone(), args.outbox_every)));
+    clock(parts, Box::pin(topology::keep(service.clone(), args.topology_every)));
     clock(parts, Box::pin(relay::sweep(service.clone(), args.sweep_every)));
     clock(parts, Box::pin(relay::gauges(service.clone(), GAUGES_EVERY)));
-    clock(parts, Box::pin(relay::discard(service.clone())));
+    let reconcile = args.reconcile;
+    let reconciling = move |service| reconcile::by_the_clock(service, reconcile);
+    clock(parts, Box::pin(relay::each(service.clone(), args.reconcile_every, reconciling)));
+    clock(parts, Box::pin(retention::run(service.clone(), args.keep.retention())));
 
-    let (in_service, usage) = (InService::default(), usage(args)?);
+    let in_service = InService::default();
     let (shadow, samples) = Shadow::new(args.shadow_queue);
     let shadow = Arc::new(shadow);
     match loading {
@@ -153,15 +170,19 @@ async fn start(args: &RunArgs, service: &Service, parts: &mut Parts) -> Result<(
     }
 
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    for (lane, slots) in [(Lane::Stat, args.slots_stat), (Lane::Routine, args.slots_routine.unwrap_or(processors))] {
+    for lane in Lane::ALL {
+        let slots = match lane {
+            Lane::Stat => args.slots_stat,
+            Lane::Urgent => args.slots_urgent,
+            Lane::Routine => args.slots_routine.unwrap_or(processors),
+        };
         let at_once = slots + args.prefetch_extra;
         let slots = Slots::start(lane.as_str(), slots.max(1), args.threads_per_slot, args.work_timeout)?;
         let (in_service, shadow) = (in_service.clone(), shadow.clone());
         let worker = Arc::new(Worker { lane, slots, in_service, shadow, hold_max: args.hold_max });
         let consumer = consumer(service, lane.as_str(), vec![Queue::Lane(lane)], at_once);
-        consume(parts, service, consumer, at_once, move |service, delivery| {
-            lane::handle(service, worker.clone(), delivery)
-        });
+        let handle = move |service, delivery: Arc<Delivery>| lane::handle(service, worker.clone(), delivery);
+        parts.spawn(consume(service.clone(), consumer, at_once, handle));
     }
     Ok(())
 }
@@ -170,6 +191,7 @@ fn usage(args: &RunArgs) -> anyhow::Result<Usage> {
     Ok(Usage {
         limits: args.limits.limits(),
         strict_scope: args.scope.strict(),
+        scope_words: args.scope.words()?,
         saliency: args.saliency,
         program: args.alone.program()?,
         alone: args.alone.limits(),
@@ -244,47 +266,4 @@ fn consumer(service: &Service, purpose: &str, queues: Vec<Queue>, prefetch: usiz
         }
     });
     consumer
-}
-
-/// Hands each message to `handle`, at most `at_once` together, until the consumer is stopped and the last one is settled.
-fn consume<F>(
-    parts: &mut Parts,
-    service: &Service,
-    mut consumer: Consumer,
-    at_once: usize,
-    handle: impl Fn(Service, Delivery) -> F + Send + 'static,
-) where
-    F: Future<Output = anyhow::Result<()>> + Send + 'static,
-{
-    let service = service.clone();
-    parts.spawn(async move {
-        let mut tasks = JoinSet::new();
-        loop {
-            tokio::select! {
-                delivery = consumer.next(), if tasks.len() < at_once => match delivery {
-                    Some(delivery) => { tasks.spawn(handle(service.clone(), delivery)); }
-                    None => break,
-                },
-                Some(settled) = tasks.join_next() => settled.context("handling a message panicked")??,
-            }
-        }
-        while let Some(settled) = tasks.join_next().await {
-            settled.context("handling a message panicked")??;
-        }
-        Ok(())
-    });
-}
-
-/// Keeps `/readyz` honest about the object store also while nothing arrives.
-async fn probe(service: Service) {
-    let mut clock = tokio::time::interval(PROBE_EVERY);
-    loop {
-        tokio::select! {
-            _ = clock.tick() => match service.objects.probe().await {
-                Ok(()) => service.health.up("object_store"),
-                Err(why) => service.health.down("object_store", &why),
-            },
-            () = service.stop.cancelled() => return,
-        }
-    }
 }

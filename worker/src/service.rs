@@ -1,15 +1,14 @@
 //! What every part of a running worker shares, and how a step waits for what is away.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use cspine_service::{Health, Objects};
+use cspine_service::{Health, Objects, Waiting};
 use cspine_store::Store;
-use cspine_wire::{Backoff, Delivery, Message, Published, Publisher};
+use cspine_wire::{Backoff, Broker, Delivery, Message, Publisher};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::{Dependency, Disposition, Failure};
+use crate::failure::{Disposition, Failure};
 use crate::metrics::Metrics;
 
 /// The shared parts. Cheap to clone.
@@ -29,14 +28,31 @@ pub struct Service {
     pub outbox: Arc<Notify>,
     /// Nothing new is begun.
     pub stop: CancellationToken,
+    /// Half of the time to stop is over: steps that still wait for others are left. Their messages come again.
+    pub leave: CancellationToken,
 }
 
 impl Service {
-    /// Longer than Postgres' own limits on a statement: only a connection that is dead without a word takes this long.
-    const STEP_MAX: Duration = Duration::from_secs(60);
+    /// The parts, connected when they are first needed. Until each has answered, `/readyz` says that it starts.
+    pub fn new(store: Store, broker: Broker, objects: Objects) -> Self {
+        Self {
+            store,
+            publisher: Arc::new(Publisher::new(broker)),
+            objects,
+            health: Arc::new(Health::starting(&["rabbitmq", "postgres", "model", "object_store"])),
+            metrics: Arc::new(Metrics::new()),
+            outbox: Arc::new(Notify::new()),
+            stop: CancellationToken::new(),
+            leave: CancellationToken::new(),
+        }
+    }
 
-    /// Does a step again and again while a dependency is away: what is held stays held, and nothing is burnt. Each attempt
-    /// runs as a task of its own, because a database call must not be dropped half-way.
+    /// How often a step that another transaction was in the way of is done again in place.
+    const COLLISIONS_MAX: u32 = 3;
+
+    /// Does a step again and again while a dependency is away: what is held stays held, and nothing is burnt. While it
+    /// waits, `/readyz` names the dependency; no longer, however the step ends. Each attempt runs as a task of its own,
+    /// so that nothing is dropped half-way, and each is bounded by limits of its own: there is never a second beside it.
     ///
     /// # Errors
     /// Any failure that waiting does not heal; [`Failure::Stopping`] when told to stop while waiting.
@@ -46,25 +62,25 @@ impl Service {
         F: Future<Output = Result<T, Failure>> + Send + 'static,
     {
         let mut backoff = Backoff::default();
-        let mut waited_for: Option<Dependency> = None;
+        let mut waiting = None;
+        let mut collisions = 0;
         loop {
-            let failure = match tokio::time::timeout(Self::STEP_MAX, tokio::spawn(step())).await {
-                Ok(Ok(Ok(done))) => {
-                    if let Some(dependency) = waited_for {
-                        self.health.up(dependency.as_str());
-                    }
-                    return Ok(done);
-                }
-                Ok(Ok(Err(failure))) => failure,
-                Ok(Err(_)) => return Err(Failure::Panicked),
-                Err(_) => {
-                    tracing::warn!("a step took over a minute; trying again beside it");
-                    continue;
-                }
+            let attempt = tokio::spawn(step());
+            let failure = tokio::select! {
+                done = attempt => match done {
+                    Ok(Ok(done)) => return Ok(done),
+                    Ok(Err(failure)) => failure,
+                    Err(_) => return Err(Failure::Panicked),
+                },
+                () = self.leave.cancelled() => return Err(Failure::Stopping),
             };
-            let Disposition::Hold(dependency) = failure.disposition() else { return Err(failure) };
-            self.health.down(dependency.as_str(), &failure.to_string());
-            waited_for = Some(dependency);
+            match failure.disposition() {
+                Disposition::Hold(dependency) => {
+                    waiting = Some(self.wait_on(waiting.take(), dependency.as_str(), &failure.to_string()));
+                }
+                Disposition::Retry(_) if is_collision(&failure) && collisions < Self::COLLISIONS_MAX => collisions += 1,
+                _ => return Err(failure),
+            }
             tokio::select! {
                 () = backoff.wait() => {}
                 () = self.stop.cancelled() => return Err(Failure::Stopping),
@@ -72,11 +88,21 @@ impl Service {
         }
     }
 
-    /// Publishes what must not be lost, and waits for a broker that is away.
+    fn wait_on(&self, waiting: Option<Waiting>, dependency: &str, why: &str) -> Waiting {
+        match waiting.filter(|waiting| waiting.part() == dependency) {
+            Some(waiting) => {
+                waiting.because(why);
+                waiting
+            }
+            None => self.health.wait(dependency, why),
+        }
+    }
+
+    /// Publishes what must not be lost, and waits for a broker that is away: once this is `Ok`, a queue has it on disk.
     ///
     /// # Errors
     /// [`Failure::Stopping`]
-    pub async fn publish(&self, message: Message) -> Result<Published, Failure> {
+    pub async fn publish(&self, message: Message) -> Result<(), Failure> {
         let (publisher, message) = (self.publisher.clone(), Arc::new(message));
         self.hold(|| {
             let (publisher, message) = (publisher.clone(), message.clone());
@@ -86,9 +112,14 @@ impl Service {
     }
 
     /// Acknowledges. A lost acknowledgement is no error: the message comes again and finds its answer.
-    pub async fn ack(&self, delivery: Delivery) {
+    pub async fn ack(&self, delivery: &Delivery) {
         if delivery.ack().await.is_err() {
             self.metrics.acks_lost.inc();
         }
     }
+}
+
+/// Another transaction held the row, or collided with this one: mostly over at the second try.
+fn is_collision(failure: &Failure) -> bool {
+    matches!(failure, Failure::Database(_))
 }

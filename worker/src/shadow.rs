@@ -1,5 +1,5 @@
 //! A challenger tried in the shadow: it too scores a share of the live images, once each has its answer, and nobody acts
-//! on what it says. It has one thread, of low priority, and a queue with an end; whatever fails here harms no image.
+//! on what it says. It has one thread, of the lowest priority, and a queue with an end; whatever fails here harms no image.
 
 use std::sync::Arc;
 
@@ -121,8 +121,8 @@ async fn score_one(
         // Nobody looks at its heatmap.
         assess(&network.classifier, prepared, None)
     });
-    let Rows { answer, saliency, features } = assessed.await??.into_rows(method);
-    let finding = Arc::new(NewFinding { arrival, purpose: Purpose::Shadow, model, answer, saliency, features });
+    let Rows { answer, saliency, features, notes } = assessed.await??.into_rows(method);
+    let finding = Arc::new(NewFinding { arrival, purpose: Purpose::Shadow, model, answer, saliency, features, notes });
     service
         .hold(|| {
             let (store, finding) = (service.store.clone(), finding.clone());
@@ -136,8 +136,8 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use cspine_domain::{OrderPriority, Sha256, Uid};
-    use cspine_imaging::{Limits, Preprocessing};
+    use cspine_domain::{Notes, OrderPriority, Sha256, Uid};
+    use cspine_imaging::{Limits, Preprocessing, ScopeWords};
     use cspine_nets::{Architecture, Checkpoint, Classifier, ModelCard, SaliencyMethod, init};
     use cspine_wire::{Event, ImageArrived, ImageObject};
 
@@ -153,6 +153,7 @@ mod tests {
         let usage = Usage {
             limits: Limits::default(),
             strict_scope: false,
+            scope_words: ScopeWords::default(),
             saliency: SaliencyMethod::default(),
             program: "none".into(),
             alone: AloneLimits { memory_bytes: 0, cpu: Duration::ZERO, wall: Duration::ZERO },
@@ -181,6 +182,7 @@ mod tests {
             body_part: None,
             view: None,
             image,
+            notes: Notes::new(),
         };
         let time = time::OffsetDateTime::UNIX_EPOCH;
         Event { id: number.to_string(), source: "/test".into(), subject: None, time, data }

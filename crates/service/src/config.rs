@@ -29,6 +29,9 @@ pub struct ObjectArgs {
     /// The object store: file:///folder or s3://bucket/prefix (with AWS_… variables)
     #[arg(long, env = "CSPINE_STORE_URL")]
     pub store_url: String,
+    /// How long reading or writing one object may take; then the store counts as away
+    #[arg(long, env = "CSPINE_FETCH_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub fetch_timeout: Duration,
 }
 
 /// What an image may ask for.
@@ -72,7 +75,7 @@ impl ObjectArgs {
     /// # Errors
     /// The URL is none of ours.
     pub fn open(&self) -> anyhow::Result<Objects> {
-        Objects::open(&self.store_url).context("--store-url")
+        Ok(Objects::open(&self.store_url).context("--store-url")?.with_limit(self.fetch_timeout))
     }
 }
 
@@ -89,12 +92,12 @@ impl LimitArgs {
     }
 }
 
-/// A flag's duration: `200ms`, `5s`, `15m`, `1h`.
+/// A flag's duration: `200ms`, `5s`, `15m`, `1h`, `400d`.
 ///
 /// # Errors
 /// What it should look like.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "a whole number with ms, s, m or h, such as 500ms or 15m".to_owned();
+    let wrong = || "a whole number with ms, s, m, h or d, such as 500ms or 15m".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
     let unit = match &text[digits..] {
@@ -102,6 +105,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
+        "d" => 86_400_000,
         _ => return Err(wrong()),
     };
     Ok(Duration::from_millis(number.saturating_mul(unit)))
@@ -117,7 +121,8 @@ mod tests {
     fn durations_have_a_unit() {
         assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
         assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
-        for bad in ["", "5", "s", "-5s", "5 s", "1.5s", "5d"] {
+        assert_eq!(duration("400d"), Ok(Duration::from_secs(400 * 24 * 3600)));
+        for bad in ["", "5", "s", "-5s", "5 s", "1.5s", "5w"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Args;
-use cspine_domain::Verdict;
+use cspine_domain::{Pose, Verdict};
 use cspine_imaging::{encode_png, overlay};
 use cspine_nets::{Classifier, SaliencyMethod};
 use cspine_service::config::LimitArgs;
@@ -52,9 +52,15 @@ pub fn classify(args: &ClassifyArgs) -> anyhow::Result<bool> {
     if let Some(folder) = &args.saliency_dir {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
+    let rules = Rules {
+        preprocessing: classifier.card().preprocessing.clone(),
+        limits: args.limits.limits(),
+        strict_scope: args.scope.strict(),
+        scope_words: args.scope.words()?,
+    };
     let mut all_well = true;
     for (number, file) in args.files.iter().enumerate() {
-        let answer = match answer(args, &classifier, file, number) {
+        let answer = match answer(args, &classifier, &rules, file, number) {
             Ok(answer) => answer,
             Err(Problem::File { reason, error }) => {
                 all_well = false;
@@ -84,17 +90,18 @@ impl From<crate::failure::Failure> for Problem {
     }
 }
 
-fn answer(args: &ClassifyArgs, classifier: &Classifier, file: &Path, number: usize) -> Result<Value, Problem> {
+fn answer(
+    args: &ClassifyArgs,
+    classifier: &Classifier,
+    rules: &Rules,
+    file: &Path,
+    number: usize,
+) -> Result<Value, Problem> {
     let begin = Instant::now();
     let bytes = std::fs::read(file).map_err(|error| Problem::File { reason: None, error: error.to_string() })?;
     let fetched = begin.elapsed();
-    let rules = Rules {
-        preprocessing: classifier.card().preprocessing.clone(),
-        limits: args.limits.limits(),
-        strict_scope: args.scope.strict(),
-    };
     let begin = Instant::now();
-    let prepared = prepare(&bytes, &Declared::default(), &rules)?;
+    let prepared = prepare(&bytes, &Declared::default(), rules)?;
     let decoded = begin.elapsed();
     let milliseconds = |took: std::time::Duration| (took.as_secs_f64() * 1e4).round() / 10.0;
     let mut answer = json!({
@@ -104,27 +111,32 @@ fn answer(args: &ClassifyArgs, classifier: &Classifier, file: &Path, number: usi
     });
     let method = args.saliency_dir.as_ref().map(|_| args.saliency);
     match assess(classifier, prepared, method)? {
-        Assessment::NotAssessable { reason, .. } => {
+        Assessment::NotAssessable { reason, rejection, notes, .. } => {
             answer["verdict"] = json!(Verdict::NotAssessable);
             answer["reason"] = json!(reason);
+            answer["rejected_by"] = json!(rejection);
+            answer["notes"] = json!(notes);
             answer["flagged"] = json!(false);
             answer["probabilities"] = Value::Null;
             answer["saliency"] = Value::Null;
         }
-        Assessment::Scored { inference, mark } => {
+        Assessment::Scored { inference, mark, notes, pose } => {
             let [dislocation, fracture, normal] = inference.probabilities;
             answer["verdict"] = json!(Verdict::from(inference.class));
             answer["reason"] = json!(mark);
+            answer["notes"] = json!(notes);
             answer["flagged"] = json!(inference.flagged);
             answer["atypicality"] = json!(inference.atypicality);
-            answer["mirrored"] = json!(inference.mirrored);
+            answer["mirrored"] = json!(inference.look.is_mirrored());
+            answer["orientation"] = json!(pose.orientation);
+            answer["pixel_aspect"] = json!(pose.pixel_aspect);
             answer["probabilities"] = json!({ "dislocation": dislocation, "fracture": fracture, "normal": normal });
             answer["timings_ms"]["infer"] = json!(milliseconds(inference.forward_time));
             answer["timings_ms"]["explain"] = json!(milliseconds(inference.explain_time));
             answer["saliency"] = match (&args.saliency_dir, inference.heatmap) {
                 (Some(folder), Some(heatmap)) => {
                     let written = Written { folder, name: name(file, number) };
-                    let paths = written.write(&bytes, &heatmap, &rules).map_err(Problem::Ours)?;
+                    let paths = written.write(&bytes, &heatmap, pose, rules).map_err(Problem::Ours)?;
                     json!({ "class": inference.explained, "method": args.saliency.as_str(), "heatmap": paths.0, "overlay": paths.1 })
                 }
                 _ => Value::Null,
@@ -150,9 +162,10 @@ impl Written<'_> {
         &self,
         bytes: &[u8],
         heatmap: &cspine_imaging::Heatmap,
+        pose: Pose,
         rules: &Rules,
     ) -> anyhow::Result<(PathBuf, PathBuf)> {
-        let radiograph = cspine_imaging::decode(bytes, None, &rules.limits)?;
+        let radiograph = cspine_imaging::decode(bytes, None, &rules.limits)?.posed(pose);
         let composed = overlay(&radiograph, heatmap, &rules.preprocessing)?;
         let paths = ["heatmap", "overlay"].map(|what| self.folder.join(format!("{}.{what}.png", self.name)));
         for (path, png) in paths.iter().zip([heatmap.to_png()?, encode_png(&composed)?]) {

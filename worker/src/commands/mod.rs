@@ -4,6 +4,7 @@ pub mod classify;
 pub mod migrate;
 pub mod overlay;
 pub mod parked;
+pub mod reconcile;
 pub mod rescore;
 pub mod study;
 pub mod submit;

@@ -9,7 +9,7 @@ use cspine_imaging::{Heatmap, Preprocessing, decode, encode_png, overlay};
 use cspine_nets::{Classifier, ModelCard};
 use cspine_service::Objects;
 use cspine_service::config::{DatabaseArgs, LimitArgs, ObjectArgs};
-use cspine_store::{Store, StudyImage};
+use cspine_store::{Saliency, Store, StudyImage};
 use serde_json::json;
 
 use super::print_json;
@@ -57,7 +57,7 @@ pub async fn compose(args: &OverlayArgs) -> anyhow::Result<()> {
         let Some(saliency) = &finding.saliency else { continue };
         let what = || format!("image {}", image.sop);
         let preprocessing = preprocessing(&store, file.as_ref(), finding.model).await.with_context(what)?;
-        let png = draw(args, &objects, image, &saliency.heatmap_png, &preprocessing).await.with_context(what)?;
+        let png = draw(args, &objects, image, saliency, &preprocessing).await.with_context(what)?;
         let file = args.out.join(format!("{}.{}.png", image.sop, finding.verdict));
         std::fs::write(&file, png).with_context(|| file.display().to_string())?;
         print_json(&json!({
@@ -68,6 +68,9 @@ pub async fn compose(args: &OverlayArgs) -> anyhow::Result<()> {
             "verdict": finding.verdict,
             "flagged": finding.flagged,
             "saliency": { "class": saliency.class, "method": saliency.method },
+            "orientation": saliency.pose.orientation,
+            "pixel_aspect": saliency.pose.pixel_aspect,
+            "notes": finding.notes,
         }))?;
     }
     Ok(())
@@ -88,11 +91,11 @@ async fn draw(
     args: &OverlayArgs,
     objects: &Objects,
     image: &StudyImage,
-    heatmap: &[u8],
+    saliency: &Saliency,
     preprocessing: &Preprocessing,
 ) -> anyhow::Result<Vec<u8>> {
     let bytes = objects.get(&image.object_key.parse()?, args.limits.max_bytes, None).await?;
     anyhow::ensure!(Sha256::of(&bytes) == image.content, "the object is not the one that was scored");
-    let radiograph = decode(&bytes, None, &args.limits.limits())?;
-    Ok(encode_png(&overlay(&radiograph, &Heatmap::from_png(heatmap)?, preprocessing)?)?)
+    let radiograph = decode(&bytes, None, &args.limits.limits())?.posed(saliency.pose);
+    Ok(encode_png(&overlay(&radiograph, &Heatmap::from_png(&saliency.heatmap_png)?, preprocessing)?)?)
 }

@@ -118,6 +118,7 @@ impl Asked {
         let usage = Usage {
             limits: args.limits.limits(),
             strict_scope: args.scope.strict(),
+            scope_words: args.scope.words()?,
             saliency: args.saliency,
             program: args.alone.program()?,
             alone: args.alone.limits(),
@@ -135,9 +136,9 @@ impl Asked {
         // It may be one that only a child process survived.
         let prepared = prepare_alone(&usage.program, &bytes, &Declared::of(image), rules, usage.alone).await?;
         let work = move || assess(&network.classifier, prepared, Some(network.usage.saliency));
-        let Rows { answer, saliency, features } = self.slots.run(work).await??.into_rows(usage.saliency);
+        let Rows { answer, saliency, features, notes } = self.slots.run(work).await??.into_rows(usage.saliency);
         let (arrival, model) = (image.clone(), self.network.sha256());
-        let finding = NewFinding { arrival, purpose: Purpose::Rescore, model, answer, saliency, features };
+        let finding = NewFinding { arrival, purpose: Purpose::Rescore, model, answer, saliency, features, notes };
         let recorded = self.store.record_finding(&finding).await?;
         Ok((finding, recorded))
     }
@@ -145,7 +146,8 @@ impl Asked {
 
 async fn classifier(args: &ModelArgs, store: &Store, objects: &Objects) -> anyhow::Result<Classifier> {
     if let Some(file) = args.model.clone() {
-        return tokio::task::spawn_blocking(move || model::read(&file)).await?;
+        let allow_ungated = args.allow_ungated;
+        return tokio::task::spawn_blocking(move || model::read_to_serve(&file, allow_ungated)).await?;
     }
     let champion = store.serving().await?.champion.context("the registry has no champion: give a file by --model")?;
     let name = || format!("the champion {}", champion.sha256);

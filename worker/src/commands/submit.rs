@@ -1,15 +1,15 @@
 //! `cspine-worker submit`: stores files and publishes their arrival, as a modality's bridge would.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::Args;
-use cspine_domain::{OrderPriority, Sha256, Uid};
+use cspine_domain::{Notes, OrderPriority, Sha256, Uid};
 use cspine_imaging::{Header, MediaType, decode, sniff};
 use cspine_service::Objects;
 use cspine_service::config::{LimitArgs, ObjectArgs};
-use cspine_wire::{Event, ImageArrived, ImageObject, Message, Published, Publisher};
+use cspine_wire::{Backoff, Event, ImageArrived, ImageObject, Message, Publisher, WireError};
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -69,9 +69,9 @@ pub struct SubmitArgs {
 /// A file cannot be read or stored, or its event was not confirmed.
 pub async fn submit(args: &SubmitArgs) -> anyhow::Result<()> {
     let objects = args.objects.open()?;
-    // Whoever only publishes leaves the retry ladder to the workers.
+    // Queues are the workers' to declare: a sender's user at the broker may only publish.
     let broker = args.broker.broker(&[], cspine_wire::Topology::default().delivery_limit)?;
-    let publisher = Publisher::new(broker);
+    let publisher = Publisher::of_a_sender(broker);
     for file in &args.files {
         let event = store(args, &objects, file).await.with_context(|| file.display().to_string())?;
         let message = Message {
@@ -81,8 +81,7 @@ pub async fn submit(args: &SubmitArgs) -> anyhow::Result<()> {
             attempt: 0,
         };
         for _ in 0..args.times {
-            let published = publisher.publish(&message).await?;
-            anyhow::ensure!(published == Published::Stored, "{}: no queue took the event", file.display());
+            publish(&publisher, &message).await.with_context(|| file.display().to_string())?;
         }
         print_json(&json!({
             "file": file,
@@ -96,8 +95,26 @@ pub async fn submit(args: &SubmitArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Waits a little for the first worker of a new broker, which declares the exchange.
+async fn publish(publisher: &Publisher, message: &Message) -> anyhow::Result<()> {
+    let (began, mut backoff) = (Instant::now(), Backoff::default());
+    loop {
+        match publisher.publish(message).await {
+            Err(WireError::Missing(_)) if began.elapsed() < publisher.broker().timeout => backoff.wait().await,
+            Err(error @ WireError::Missing(_)) => {
+                return Err(error).context("no worker has declared the exchange yet: start one first");
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
 /// The object is durable when this returns; only then may its event go out.
 async fn store(args: &SubmitArgs, objects: &Objects, file: &Path) -> anyhow::Result<Event<ImageArrived>> {
+    let found = tokio::fs::metadata(file).await?;
+    anyhow::ensure!(found.is_file(), "not a file");
+    let most = args.limits.max_bytes;
+    anyhow::ensure!(found.len() <= most, "{} bytes; --max-bytes allows {most}", found.len());
     let bytes = tokio::fs::read(file).await?;
     let event = event(args, file, &bytes)?;
     objects.put(&event.data.image.key, bytes).await?;
@@ -138,6 +155,7 @@ fn event(args: &SubmitArgs, file: &Path, bytes: &[u8]) -> anyhow::Result<Event<I
             sha256,
             size_bytes: Some(bytes.len() as u64),
         },
+        notes: Notes::new(),
     };
     let subject = Some(data.sop_instance_uid.to_string());
     Ok(Event { id: event_id(), source: args.source.clone(), subject, time: now, data })

@@ -60,12 +60,17 @@ fn as_json(row: &WorklistRow) -> anyhow::Result<serde_json::Value> {
         "images_assessed": row.images_assessed,
         "state": row.state.as_str(),
         "conflict": row.conflict,
+        "flagged_since_reading": row.flagged_since_reading,
     }))
 }
 
 fn as_text(row: &WorklistRow) -> String {
     let verdict = row.verdict.map_or("", |verdict| verdict.as_str());
-    let flag = if row.flagged { "FLAG" } else { "" };
+    let flag = match (row.flagged, row.flagged_since_reading) {
+        (_, true) => "NEW!", // whoever reads it may not have seen it
+        (true, false) => "FLAG",
+        (false, false) => "",
+    };
     let waited = format!("{}:{:02}", row.waited_seconds / 60, row.waited_seconds % 60);
     format!(
         "{:>8}  {:>5}  {:<7}  {flag:<4}  {verdict:<14}  {:<14}  {waited:>6}  {}",

@@ -3,7 +3,7 @@
 use cspine_domain::{OrderPriority, Reason, Verdict};
 use cspine_phantom::Preset;
 use cspine_store::StudyState;
-use cspine_wire::{Event, Lane, Queue, StudyStatus};
+use cspine_wire::{Event, Lane, Message, Queue, StudyStatus};
 use time::OffsetDateTime;
 
 use crate::site::{Site, eventually, png};
@@ -89,12 +89,12 @@ async fn an_image_the_network_has_no_business_with_is_not_assessable_and_says_wh
     site.remove().await;
 }
 
-/// A phantom's film as PNG, rows from the top or from the bottom.
-fn phantom(upside_down: bool) -> Vec<u8> {
+/// A phantom's film as PNG, white for black or not.
+fn phantom(inverted: bool) -> Vec<u8> {
     let film = cspine_phantom::Case::sample(11, cspine_domain::Class::Normal).render(448, Preset::Reference);
     let mut pixels = image::ImageBuffer::<image::Luma<u16>, _>::from_raw(448, 448, film.pixels).unwrap();
-    if upside_down {
-        image::imageops::flip_vertical_in_place(&mut pixels);
+    if inverted {
+        image::imageops::invert(&mut pixels);
     }
     let mut file = std::io::Cursor::new(Vec::new());
     pixels.write_to(&mut file, image::ImageFormat::Png).unwrap();
@@ -102,18 +102,18 @@ fn phantom(upside_down: bool) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_spine_upside_down_is_out_of_distribution_for_the_starter_and_upright_it_is_not() {
+async fn a_spine_white_for_black_is_out_of_distribution_for_the_starter_and_as_it_is_it_is_not() {
     let site = Site::new().await;
     let starter = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/models/starter.safetensors");
     let worker = site.start(&["--model", starter]);
-    let [upright, upside_down] = [false, true].map(|upside_down| site.image(&phantom(upside_down)));
-    for event in [&upright, &upside_down] {
+    let [plain, inverted] = [false, true].map(|inverted| site.image(&phantom(inverted)));
+    for event in [&plain, &inverted] {
         site.publish(event).await;
     }
-    let finding = site.finding(&upright).await;
+    let finding = site.finding(&plain).await;
     assert!(finding.verdict != Verdict::NotAssessable, "{:?}", finding.reason);
     assert!(finding.probabilities.is_some() && finding.saliency.is_some());
-    let finding = site.finding(&upside_down).await;
+    let finding = site.finding(&inverted).await;
     assert_eq!((finding.verdict, finding.reason), (Verdict::NotAssessable, Some(Reason::OutOfDistribution)));
     assert!(!finding.flagged && finding.probabilities.is_none() && finding.saliency.is_none());
     worker.stop().await;
@@ -144,16 +144,52 @@ async fn scope_that_nothing_confirms_is_scored_and_marked_unless_the_setting_is_
 }
 
 #[tokio::test]
-async fn a_stat_image_in_the_routine_lane_is_answered_by_the_other() {
+async fn the_order_decides_the_lane_whatever_the_routing_key_says() {
     let site = Site::new().await;
     site.publisher.connect().await.unwrap();
-    let mut event = site.image(&png(128, 128));
-    event.data.order_priority = OrderPriority::Stat;
-    site.send(Lane::Routine.routing_keys()[0], event.to_json()).await;
+    // Without a champion nothing is taken out of the lanes.
+    let worker = site.start_following(&[]);
+    for order in [OrderPriority::Stat, OrderPriority::Urgent, OrderPriority::Routine] {
+        let mut lane = site.consume(&[Queue::Lane(Lane::of(order))]);
+        for key in Lane::ALL.map(Lane::routing_key) {
+            let mut event = site.image(&png(128, 128));
+            event.data.order_priority = order;
+            site.send(key, event.to_json()).await;
+            let delivery = lane.next().await.unwrap();
+            assert_eq!(delivery.body, event.to_json(), "{order:?} as {key}");
+            delivery.ack().await.unwrap();
+        }
+    }
+    worker.stop().await;
+    site.remove().await;
+}
+
+#[tokio::test]
+async fn an_image_in_a_less_urgent_lane_than_its_own_is_handed_over() {
+    let site = Site::new().await;
+    site.publisher.connect().await.unwrap();
+    let mut events = Vec::new();
+    for (order, lane) in [
+        (OrderPriority::Stat, Lane::Urgent),
+        (OrderPriority::Stat, Lane::Routine),
+        (OrderPriority::Urgent, Lane::Routine),
+    ] {
+        let mut event = site.image(&png(128, 128));
+        event.data.order_priority = order;
+        let right = Message::to_lane(&site.broker.topology, order, event.to_json());
+        let wrong = Message { routing_key: lane.routing_key().into(), ..right };
+        site.publisher.publish(&wrong).await.unwrap();
+        events.push(event);
+    }
     let worker = site.start(&[]);
-    site.finding(&event).await;
+    for event in &events {
+        site.finding(event).await;
+    }
     let list = site.store().worklist(10).await.unwrap();
-    assert_eq!((list.len(), list[0].level), (1, 0), "the event's own priority decides the level");
+    let mut orders: Vec<OrderPriority> = list.iter().map(|row| row.order_priority).collect();
+    orders.sort_unstable_by_key(|order| order.as_str());
+    let expected = [OrderPriority::Stat, OrderPriority::Stat, OrderPriority::Urgent];
+    assert_eq!(orders, expected, "the event's own priority counts, not its lane");
     worker.stop().await;
     site.remove().await;
 }
@@ -164,7 +200,7 @@ async fn a_third_delivery_is_decoded_in_a_process_of_its_own_and_answered_the_sa
     let bytes = png(256, 256);
     let (together, mut alone) = (site.image(&bytes), site.image(&bytes));
     alone.data.image = together.data.image.clone();
-    site.publish(&alone).await;
+    site.to_lane(&alone).await;
     let mut lane = site.consume(&[Queue::Lane(Lane::Routine)]);
     for _ in 0..2 {
         lane.next().await.unwrap().requeue().await.unwrap();

@@ -49,7 +49,7 @@ async fn an_event_that_is_none_is_parked_with_what_is_wrong_with_it() {
     let cases = [
         ("v2", Reason::BadVersion, body(&|e| e["type"] = "org.cspine.image.arrived.v2".into())),
         ("key", Reason::BadKey, body(&|e| e["data"]["image"]["key"] = "../../etc/passwd".into())),
-        ("uid", Reason::BadSchema, body(&|e| e["data"]["study_instance_uid"] = "1.02".into())),
+        ("uid", Reason::BadSchema, body(&|e| e["data"]["study_instance_uid"] = "1..2".into())),
         ("other", Reason::BadSchema, body(&|e| e["type"] = "org.cspine.study.status.v1".into())),
     ];
     for (id, expected, body) in cases {
@@ -116,7 +116,7 @@ async fn a_header_with_other_uids_than_the_event_is_parked() {
 async fn an_image_whose_decoder_dies_alone_is_poison() {
     let site = Site::new().await;
     let event = site.image(&png(128, 128));
-    site.publish(&event).await;
+    site.to_lane(&event).await;
     let mut lane = site.consume(&[Queue::Lane(Lane::Routine)]);
     for _ in 0..2 {
         lane.next().await.unwrap().requeue().await.unwrap();
@@ -134,7 +134,7 @@ async fn an_image_whose_decoder_dies_alone_is_poison() {
 async fn what_the_broker_gives_up_or_cannot_route_is_parked_too() {
     let site = Site::new().await;
     let given_up = site.image(&png(128, 128));
-    site.publish(&given_up).await;
+    site.to_lane(&given_up).await;
     let mut lane = site.consume(&[Queue::Lane(Lane::Routine)]);
     for _ in 0..=site.broker.topology.delivery_limit {
         lane.next().await.unwrap().requeue().await.unwrap();

@@ -1,7 +1,5 @@
 //! Workers without a model of their own: they serve the registry's champion, whichever it is.
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,9 +9,10 @@ use cspine_nets::{Classifier, init};
 use cspine_wire::{Event, ImageArrived};
 
 use crate::away::{free_address, page, readyz};
+use crate::bucket::Bucket;
 use crate::site::{Site, eventually, flagging, png, random};
 
-/// What issue and README promise.
+/// What README promises, of a machine that has nothing else to do.
 const FOLLOWS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Whether a worker says that it serves this model, and no other.
@@ -226,24 +225,9 @@ async fn a_corrupt_or_missing_file_leaves_the_old_model_serving_until_it_is_whol
     site.remove().await;
 }
 
-/// A model's file whose reading does not end, as on a share that hangs; as long as this is there.
-struct Hanging(PathBuf);
-
-impl Hanging {
-    fn instead_of(file: PathBuf) -> Self {
-        std::fs::remove_file(&file).unwrap();
-        assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
-        Self(file)
-    }
-}
-
-impl Drop for Hanging {
-    fn drop(&mut self) {
-        // Opened to be written too, it does not wait, and lets those go that do.
-        let pipe = std::fs::OpenOptions::new().read(true).write(true).open(&self.0);
-        let _ = std::fs::remove_file(&self.0);
-        drop(pipe);
-    }
+/// A model's key in the bucket.
+fn key(model: Sha256) -> String {
+    format!("models/{model}.safetensors")
 }
 
 #[tokio::test]
@@ -255,11 +239,11 @@ async fn a_fetch_that_hangs_hides_no_change_and_keeps_neither_role_from_its_mode
     }
     let [first, second, shadow, stuck, stuck_too] = models[..] else { panic!("five models") };
     site.promote(first).await;
-    let address = free_address();
-    let worker = site.start_following(&["--admin-addr", &address]);
+    let (bucket, address) = (Bucket::of(&site).await, free_address());
+    let worker = bucket.start_worker(site.following_flags(&["--admin-addr", &address]));
     eventually("it serves", async || serves(&address, first).await).await;
 
-    let hanging = Hanging::instead_of(site.model_file(stuck));
+    bucket.hang_on(&key(stuck), true);
     site.promote(stuck).await;
     site.set_shadow(shadow, 1.0).await;
     // Both stand in one row: whoever has seen the shadow has seen the promotion.
@@ -272,14 +256,13 @@ async fn a_fetch_that_hangs_hides_no_change_and_keeps_neither_role_from_its_mode
     site.promote(second).await;
     taken_in_time(&address, second).await;
 
-    let hanging_too = Hanging::instead_of(site.model_file(stuck_too));
+    bucket.hang_on(&key(stuck_too), true);
     site.set_shadow(stuck_too, 1.0).await;
     for model in [first, second] {
         site.promote(model).await;
         taken_in_time(&address, model).await;
     }
-    worker.stop().await;
-    drop((hanging, hanging_too));
+    assert_eq!(worker.terminated().await, Some(0));
     site.remove().await;
 }
 
@@ -288,22 +271,19 @@ async fn a_fetch_that_takes_too_long_is_a_fault_and_is_tried_again() {
     let site = Site::new().await;
     let (old, stuck) = (site.register(&flagging(1, false)).await, site.register(&flagging(2, false)).await);
     site.promote(old).await;
-    let address = free_address();
-    let worker =
-        site.start_following(&["--admin-addr", &address, "--model-poll", "200ms", "--model-fetch-timeout", "2s"]);
+    let (bucket, address) = (Bucket::of(&site).await, free_address());
+    let flags = ["--admin-addr", &address, "--model-poll", "200ms", "--model-fetch-timeout", "2s"];
+    let worker = bucket.start_worker(site.following_flags(&flags));
     eventually("it serves", async || serves(&address, old).await).await;
     eventually("it is ready", async || readyz(&address).await.filter(|(status, _)| *status == 200)).await;
-    let file = site.model_file(stuck);
-    let bytes = std::fs::read(&file).unwrap();
-    let hanging = Hanging::instead_of(file.clone());
+    bucket.hang_on(&key(stuck), true);
     site.promote(stuck).await;
     let what = fault(&address, stuck).await;
     assert!(what.contains("longer than 2s"), "{what}");
-    drop(hanging);
-    std::fs::write(file, bytes).unwrap();
+    bucket.hang_on(&key(stuck), false);
     eventually("it is tried again", async || serves(&address, stuck).await).await;
     mended(&address).await;
-    worker.stop().await;
+    assert_eq!(worker.terminated().await, Some(0));
     site.remove().await;
 }
 

@@ -3,11 +3,20 @@
 
 mod answers;
 mod away;
+mod bucket;
 mod classify;
+mod commands;
+mod database;
 mod failures;
 mod following;
+mod hanging;
 mod labels;
 mod model;
+mod odd;
+mod orientation;
+mod panics;
+mod readiness;
+mod reconcile;
 mod rescore;
 mod shadow;
 mod site;

@@ -6,20 +6,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
-use cspine_domain::{OrderPriority, Sha256, Uid};
+use cspine_domain::{Notes, OrderPriority, Sha256, Uid};
 use cspine_imaging::{Filter, Geometry, Intensity, Preprocessing};
 use cspine_nets::{Architecture, Checkpoint, ModelCard, init};
 use cspine_store::{ImageFinding, Move, Moved, NewModel, ParkedRow, Store};
 use cspine_tests::database::Database;
 use cspine_wire::{
-    Broker, Consumer, ConsumerOptions, Event, ImageArrived, ImageObject, Lane, Message, Published, Publisher, Queue,
-    Topology,
+    Broker, Consumer, ConsumerOptions, Event, ImageArrived, ImageObject, Message, Publisher, Queue, Topology,
 };
 use cspine_worker::config::RunArgs;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(300);
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_cspine-worker");
 
 /// A database, a prefix on the broker and a folder, all the test's own.
@@ -50,13 +49,19 @@ fn number() -> u32 {
 
 impl Site {
     pub async fn new() -> Self {
+        Self::declared(|_| {}).await
+    }
+
+    /// One whose topology is another. A worker's flags have to say the same.
+    pub async fn declared(otherwise: impl FnOnce(&mut Topology)) -> Self {
         let database = Database::create().await;
         let name = format!("test-worker-{}-{}", std::process::id(), number());
         let folder = std::env::temp_dir().join(&name);
         std::fs::create_dir_all(folder.join("objects")).unwrap();
         let url = std::env::var("AMQP_URL").expect("AMQP_URL, as `deploy/stack up` prints it");
         let retry_delays = vec![Duration::from_millis(300), Duration::from_millis(600)];
-        let topology = Topology { prefix: name, retry_delays, ..Topology::default() };
+        let mut topology = Topology { prefix: name, retry_delays, ..Topology::default() };
+        otherwise(&mut topology);
         let broker = Broker::new(&url, topology, Duration::from_secs(10)).unwrap();
         Self { database, publisher: Publisher::new(broker.clone()), broker, folder }
     }
@@ -71,7 +76,7 @@ impl Site {
 
     /// The flags of `run` with a model's file.
     pub fn flags(&self, more: &[&str]) -> Vec<String> {
-        self.following_flags(&[&["--model", model().to_str().unwrap()], more].concat())
+        self.following_flags(&[&["--allow-ungated", "--model", model().to_str().unwrap()], more].concat())
     }
 
     /// The flags of `run`, without a model: it follows the registry.
@@ -141,7 +146,7 @@ impl Site {
             size_bytes: model.len() as u64,
             card: serde_json::to_value(&card).unwrap(),
             registered_by: "tester".into(),
-            forced_reason: None,
+            forced_reason: card.gate.is_none().then(|| "a test: random weights".into()),
             object_key: Some(format!("models/{sha256}.safetensors")),
         };
         self.store().register_model(&model).await.unwrap();
@@ -167,7 +172,13 @@ impl Site {
     pub async fn send(&self, routing_key: &str, body: Vec<u8>) {
         let exchange = self.broker.topology.events();
         let message = Message { exchange, routing_key: routing_key.into(), body, attempt: 0 };
-        assert_eq!(self.publisher.publish(&message).await.unwrap(), Published::Stored);
+        self.publisher.publish(&message).await.unwrap();
+    }
+
+    /// Puts an event into its lane, as registration does.
+    pub async fn to_lane(&self, event: &Event<ImageArrived>) {
+        let message = Message::to_lane(&self.broker.topology, event.data.order_priority, event.to_json());
+        self.publisher.publish(&message).await.unwrap();
     }
 
     /// The finding of an event's image, once it is there.
@@ -197,9 +208,7 @@ impl Site {
 
     /// Nothing waits anywhere, and the site goes.
     pub async fn assert_drained(self) {
-        let mut queues = [Queue::Arrivals, Queue::Status, Queue::Labels, Queue::DeadLetters, Queue::Unrouted].to_vec();
-        queues.extend([Lane::Stat, Lane::Routine].map(Queue::Lane));
-        let left = tokio::time::timeout(Duration::from_millis(500), self.consume(&queues).next()).await;
+        let left = tokio::time::timeout(Duration::from_millis(500), self.consume(&Queue::ALL).next()).await;
         assert!(left.is_err(), "{left:?}");
         assert_eq!(self.store().outbox_age().await.unwrap(), None, "the outbox is empty");
         self.remove().await;
@@ -262,6 +271,7 @@ pub fn arrival(bytes: &[u8]) -> Event<ImageArrived> {
             sha256: Sha256::of(bytes),
             size_bytes: Some(bytes.len() as u64),
         },
+        notes: Notes::new(),
     };
     let id = format!("event-{process}-{number}");
     Event { id, source: "/test".into(), subject: None, time: OffsetDateTime::now_utc(), data }
