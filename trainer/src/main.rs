@@ -1,8 +1,10 @@
 //! `cspine-trainer`.
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
-use cspine_service::logs;
 use cspine_service::signals::asked_to_stop;
+use cspine_service::{exit, logs};
 use cspine_trainer::{
     compare, drift, evaluate, explain, fit, gate, import, labels, models, phantoms, pretrain, reproduce, resolution,
     runs, service,
@@ -52,10 +54,14 @@ enum Command {
     Resolution(resolution::ResolutionArgs),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     // SAFETY: this is the only thread.
     unsafe { cspine_nets::keep_candle_to_one_thread() };
-    match Cli::parse().command {
+    exit::code(run(Cli::parse().command).map(|()| ExitCode::SUCCESS))
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Compare(args) => compare::run(&args),
         Command::Drift(args) => drift::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),

@@ -6,7 +6,7 @@ use cspine_service::config::DatabaseArgs;
 use cspine_store::{ModelChange, ModelRow, ModelState, Store};
 use time::format_description::well_known::Rfc3339;
 
-use super::short;
+use super::{has_scope_gate, short};
 use crate::database::connect;
 
 /// One line a model: what it is, its state, who put it there and when.
@@ -41,9 +41,10 @@ fn line(row: &ModelRow) -> Result<String> {
     let parent =
         model.card["training"]["parent"].as_str().map(|parent| format!(" of {parent:.12}")).unwrap_or_default();
     let collapsed = if model.card["collapsed"].is_string() { ", COLLAPSED" } else { "" };
+    let gate = if has_scope_gate(model) { "" } else { ", NO SCOPE GATE" };
     let stored = if model.object_key.is_some() { "" } else { ", not in the object store" };
     Ok(format!(
-        "{}  {:9}  {}{parent}, {:.1} MB, by {} at {}{collapsed}{stored}",
+        "{}  {:9}  {}{parent}, {:.1} MB, by {} at {}{collapsed}{gate}{stored}",
         short(model.sha256),
         row.state.as_str(),
         model.architecture,

@@ -24,7 +24,7 @@ pub enum ModelsCommand {
     List(DatabaseArgs),
     /// A model's card, where it comes from, what the gate measured of it, and who moved it and why
     Show(ShowArgs),
-    /// Put a model on record and into the object store; refuses one that has collapsed
+    /// Put a model on record and into the object store; refuses one that has collapsed or has no scope gate
     Register(Box<RegisterArgs>),
     /// Give a model file that was made before there were any its golden inference, which workers check it by
     Golden(GoldenArgs),
@@ -90,6 +90,11 @@ pub(crate) fn new_model(
         forced_reason,
         object_key,
     })
+}
+
+/// Whether a model knows what is no neck.
+fn has_scope_gate(model: &NewModel) -> bool {
+    model.card["gate"].is_object()
 }
 
 /// The one model whose name begins so.

@@ -11,7 +11,7 @@ use cspine_store::{ModelRow, Registration};
 use time::format_description::well_known::Rfc3339;
 
 use super::reference;
-use super::{model_key, new_model};
+use super::{has_scope_gate, model_key, new_model};
 use crate::database::connect;
 
 /// Puts a model on record in the table `models` and its file into the object store, once a file
@@ -31,14 +31,15 @@ pub struct RegisterArgs {
     /// one they are dealt by patient, for ever
     #[arg(long, value_name = "MANIFEST")]
     pub reference: Vec<PathBuf>,
-    /// Register it although its card says that it has collapsed: one answer to everything, a class never answered, or
-    /// accuracy at the majority's share. Needs --by and --why, which are recorded
+    /// Register it although its card says that it has collapsed (one answer to everything, a class never answered, or
+    /// accuracy at the majority's share), or it has no scope gate and answers what is no neck too. Needs --by and --why,
+    /// which are recorded
     #[arg(long, requires = "by", requires = "why")]
     pub force: bool,
     /// Who registers it [default: the calling user]
     #[arg(long, value_name = "WHO", value_parser = short_text)]
     pub by: Option<String>,
-    /// Why a collapsed model is registered
+    /// Why such a model is registered
     #[arg(long, value_name = "TEXT", requires = "force", value_parser = short_text)]
     pub why: Option<String>,
 }
@@ -51,7 +52,7 @@ pub(super) async fn register(args: &RegisterArgs) -> Result<()> {
     let objects = args.objects.open()?;
     let key = model_key(cspine_domain::Sha256::of(&bytes));
     // Nothing is forced on a sound model.
-    let forced = args.why.clone().filter(|_| card.collapsed.is_some());
+    let forced = args.why.clone().filter(|_| card.collapsed.is_some() || card.gate.is_none());
     let model = new_model(&bytes, &card, &by, forced, Some(key.to_string()))?;
     objects.put(&key, bytes).await?;
     println!("{}", sentence(&store.register_model(&model).await?)?);
@@ -71,6 +72,12 @@ fn read(args: &RegisterArgs) -> Result<(Vec<u8>, ModelCard)> {
     if let (Some(collapse), false) = (&card.collapsed, args.force) {
         bail!("{file} has collapsed: {collapse}; --force --by WHO --why TEXT registers it nevertheless");
     }
+    if card.gate.is_none() && !args.force {
+        bail!(
+            "{file} has no scope gate and would answer every image with a class, also one that is no neck: \
+             `cspine-trainer gate` gives it one; --force --by WHO --why TEXT registers it nevertheless"
+        );
+    }
     Ok((bytes, card))
 }
 
@@ -81,7 +88,12 @@ fn sentence(registration: &Registration) -> Result<String> {
     };
     let ModelRow { model, registered_at, .. } = row;
     let at = registered_at.format(&Rfc3339)?;
-    let forced = model.forced_reason.as_ref().map(|why| format!(", although it has collapsed: {why}"));
+    let spite = match (model.card["collapsed"].is_string(), has_scope_gate(model)) {
+        (true, true) => "has collapsed",
+        (true, false) => "has collapsed and has no scope gate",
+        (false, _) => "has no scope gate",
+    };
+    let forced = model.forced_reason.as_ref().map(|why| format!(", although it {spite}: {why}"));
     let (name, network, by) = (model.sha256, &model.architecture, &model.registered_by);
     Ok(format!("{name} ({network}) {what} by {by} at {at}{}", forced.unwrap_or_default()))
 }

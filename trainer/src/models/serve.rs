@@ -7,7 +7,7 @@ use cspine_service::config::{DatabaseArgs, ObjectArgs};
 use cspine_service::record::{caller, short_text};
 use cspine_store::{ModelChange, ModelRow, ModelState, Move, Moved, RunState, Store};
 
-use super::{named, short};
+use super::{has_scope_gate, named, short};
 use crate::database::connect;
 use crate::promotion::Verdict;
 
@@ -31,7 +31,8 @@ pub struct PromoteArgs {
     /// Promote it only if nothing serves yet; otherwise leave what serves, and say so
     #[arg(long, conflicts_with = "force")]
     pub first: bool,
-    /// Promote it although a champion serves that no run found it fit to replace, or its trial as a shadow is not over
+    /// Promote it although a champion serves that no run found it fit to replace, or its trial as a shadow is not over, or
+    /// it has no scope gate (then with --by)
     #[arg(long)]
     pub force: bool,
 }
@@ -67,6 +68,19 @@ pub(super) async fn promote(args: &PromoteArgs) -> Result<()> {
         }
         Some(champion) if !args.force => is_fit(&store, row.model.sha256, champion.sha256).await?,
         _ => {}
+    }
+    let forced = args.force && args.by.is_some();
+    if !has_scope_gate(&row.model) && !forced {
+        let replaces_its_like = match &serving.champion {
+            Some(champion) => !has_scope_gate(&named(&store, &champion.sha256.to_string()).await?.model),
+            None => false,
+        };
+        ensure!(
+            replaces_its_like,
+            "{} has no scope gate and would answer every image with a class, also one that is no neck; \
+             --force --by WHO --why TEXT promotes it nevertheless",
+            short(row.model.sha256)
+        );
     }
     serve(&store, &args.objects, &row, serving.epoch, &args.by, &args.why).await
 }

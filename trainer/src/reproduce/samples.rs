@@ -51,7 +51,7 @@ fn sample(model: &Classifier, test: &Dataset, call: &Call, index: usize, limits:
     let method = SaliencyMethod::default();
     let inference = model.infer(&preprocessing.apply(&radiograph), Some(method))?;
     let heatmap = inference.heatmap.context("a heatmap was asked for")?;
-    let picture = overlay(&radiograph, &heatmap, preprocessing)?;
+    let picture = overlay(&radiograph.oriented(inference.look.turn()), &heatmap, preprocessing)?;
     let probability = 100.0 * inference.probabilities[inference.class.index()];
     let ambiguous = if call.ambiguous { ", ambiguous" } else { "" };
     let caption = format!(

@@ -114,12 +114,13 @@ async fn list(store: &Store) -> Result<()> {
 
 fn line(run: &Run) -> Result<String> {
     let challenger = run.challenger.map(|sha256| format!(", challenger {}", short(sha256))).unwrap_or_default();
+    let trial = run.trial.map(|verdict| format!(", trial {verdict}")).unwrap_or_default();
     let what = match &run.outcome {
         Some(outcome) => outcome.lines().next().unwrap_or_default().to_owned(),
         None => format!("{}, {:.0} %", run.stage, 100.0 * run.progress),
     };
     Ok(format!(
-        "{:>4}  {:9}  {}  by {}, champion {}{challenger}: {what}",
+        "{:>4}  {:9}  {}  by {}, champion {}{challenger}{trial}: {what}",
         run.id,
         run.state.as_str(),
         run.started_at.format(&Rfc3339)?,

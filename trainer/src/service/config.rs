@@ -86,6 +86,10 @@ pub struct RunArgs {
     /// answers that it may leave without one
     #[arg(long, env = "CSPINE_SHADOW_FLAG_RATE", default_value_t = 0.1, value_parser = share)]
     pub shadow_flag_rate: f32,
+    /// How long workers may take to score a live image; if so many as a trial needs came longer ago and are not scored, the
+    /// trial ends as `not_scored`
+    #[arg(long, env = "CSPINE_SHADOW_WAIT", default_value = "24h", value_parser = duration)]
+    pub shadow_wait: Duration,
     /// Days that a challenger is tried before a run that is due may put a newer one in its place
     #[arg(long, env = "CSPINE_SHADOW_DAYS", default_value_t = 14)]
     pub shadow_days: u16,
@@ -142,6 +146,7 @@ impl RunArgs {
             images: self.shadow_images.into(),
             agreement: self.shadow_agreement.into(),
             flag_rate: self.shadow_flag_rate.into(),
+            wait: self.shadow_wait,
         }
     }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use cspine_domain::{ObjectKey, Sha256};
 use cspine_nets::Checkpoint;
 use cspine_service::ObjectError;
-use cspine_store::{Run, Standing, StoreError};
+use cspine_store::{Fault, Run, Standing, StoreError};
 use tokio::sync::watch;
 use tokio::time::Interval;
 
@@ -51,7 +51,7 @@ pub(super) fn folder(service: &Service, run: &Run) -> PathBuf {
 /// Whether waiting heals it: nobody's fault.
 fn is_away(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_transient)
+        cause.downcast_ref::<StoreError>().is_some_and(|error| !matches!(error.fault(), Fault::Message(_)))
             || matches!(cause.downcast_ref(), Some(ObjectError::Away(_)))
     })
 }

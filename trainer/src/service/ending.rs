@@ -101,7 +101,10 @@ async fn keep_challenger(service: &Service, run: &Run, attempted: &Attempted) ->
         return Ok(None);
     }
     let by = format!("run {}", run.id);
-    let model: NewModel = new_model(&tuned.bytes, &tuned.card, &by, None, Some(key.to_string()))?;
+    // The champion's was forced by a person: the same holds for what is made of it.
+    let like_its_champion = || format!("the champion {} that it was tuned from has no scope gate either", run.champion);
+    let forced = tuned.card.gate.is_none().then(like_its_champion);
+    let model: NewModel = new_model(&tuned.bytes, &tuned.card, &by, forced, Some(key.to_string()))?;
     service.store.register_model(&model).await?;
     Ok(Some(tuned.sha256))
 }

@@ -120,6 +120,7 @@ async fn of_labels(store: &Store, basis: Basis<'_>, unused: &mut Unused) -> Resu
             class,
             patient: image.patient.clone(),
             site: image.site.clone(),
+            orientation: image.orientation,
             role: role(image, new.contains(&(image.content, class)), since)?,
         };
         Some(Chosen { lesson, object_key: image.object_key.clone() })
@@ -162,6 +163,7 @@ fn of_reference(image: &ReferenceImage) -> Chosen {
         class: image.label,
         patient: image.patient.clone(),
         site: image.site.clone(),
+        orientation: None,
         role,
     };
     Chosen { lesson, object_key: image.object_key.clone() }

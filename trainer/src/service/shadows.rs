@@ -1,8 +1,12 @@
 //! Challengers that passed: tried as shadows, then waiting for a person, or promoted.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use cspine_domain::Sha256;
-use cspine_store::{ModelState, Move, Moved, Run, RunState, Serving, ShadowTally};
+use cspine_store::{
+    ModelState, Move, Moved, Run, RunState, Serving, Settlement, ShadowTally, TrialImages, TrialVerdict,
+};
 
 use super::config::Promote;
 use super::keeper::Keeper;
@@ -20,6 +24,8 @@ pub struct Terms {
     pub agreement: f64,
     /// By how much its share of flags may be another; and the share of the champion's answers that it may not give.
     pub flag_rate: f64,
+    /// How long a live image may wait to be scored.
+    pub wait: Duration,
 }
 
 /// What a shadow's answers say so far.
@@ -44,13 +50,13 @@ pub async fn watch(service: &Service, keeper: &Keeper) -> Result<()> {
     let changes = service.store.model_changes(Some(trial.challenger)).await?;
     if changes.iter().any(|change| change.to == ModelState::Champion) {
         // A person's command; also when somebody has gone back since.
-        return trial.settle(RunState::Promoted, "promoted").await;
+        return trial.settle(RunState::Promoted, None, "promoted").await;
     }
     if let Some((by, why)) = &trial.run.cancelled {
-        return trial.withdraw(&format!("cancelled by {by}: {why}")).await;
+        return trial.withdraw(TrialVerdict::Cancelled, &format!("cancelled by {by}: {why}")).await;
     }
     if !trial.run.is_against(&trial.serving) {
-        return trial.withdraw("another champion serves than it was measured against").await;
+        return trial.withdraw(TrialVerdict::Superseded, "another champion serves than it was measured against").await;
     }
     if trial.run.state == RunState::Waiting {
         return Ok(());
@@ -60,13 +66,18 @@ pub async fn watch(service: &Service, keeper: &Keeper) -> Result<()> {
     }
     let tally = service.store.shadow_tally(trial.challenger, trial.run.champion).await?;
     service.metrics.shadow(tally.images, share(tally.agree, tally.both_answered));
-    match judge(&tally, &service.config.trial()) {
-        Judgement::TooFew => Ok(()),
-        Judgement::Differs(why) => trial.withdraw(&why).await,
+    let terms = service.config.trial();
+    match judge(&tally, &terms) {
+        Judgement::TooFew => match trial.starved(&tally, &terms).await? {
+            Some(why) => trial.withdraw(TrialVerdict::NotScored, &why).await,
+            None => Ok(()),
+        },
+        Judgement::Differs(why) => trial.withdraw(TrialVerdict::Differs, &why).await,
         Judgement::Agrees(why) if service.config.promote == Promote::Auto && decided(&trial.run) => {
             trial.promote(&why).await
         }
-        Judgement::Agrees(why) | Judgement::Doubtful(why) => trial.settle(RunState::Waiting, &why).await,
+        Judgement::Agrees(why) => trial.settle(RunState::Waiting, Some(TrialVerdict::Agrees), &why).await,
+        Judgement::Doubtful(why) => trial.settle(RunState::Waiting, Some(TrialVerdict::Doubtful), &why).await,
     }
 }
 
@@ -132,15 +143,34 @@ impl<'a> Trial<'a> {
         Ok(Some(Self { service, keeper, run, challenger, serving }))
     }
 
-    async fn promote(&self, why: &str) -> Result<()> {
-        let moved = self.service.store.promote(&self.wish("cspine-trainer --promote auto", why)).await?;
-        if self.has(&moved)? { self.settle(RunState::Promoted, why).await } else { Ok(()) }
+    /// Why it cannot come to an end: of the images that came, as many as it needs, the workers have scored too few. On a
+    /// quiet site, where too few came, it goes on.
+    async fn starved(&self, tally: &ShadowTally, terms: &Terms) -> Result<Option<String>> {
+        let Some(since) = self.run.ended_at else { return Ok(None) };
+        let share = self.serving.shadow_share;
+        let images = TrialImages { champion: self.run.champion, since, share, wait: terms.wait };
+        let came = self.service.store.trial_images(&images).await?;
+        Ok((came >= terms.images).then(|| {
+            format!(
+                "not scored: of {came} live images of its share that the champion answered over {} s ago the workers \
+                 scored {} with it too, of {} that a trial needs: no worker follows the registry, or their processors are \
+                 busy (cspine_shadow_images_total says what was left out)",
+                terms.wait.as_secs(),
+                tally.images,
+                terms.images,
+            )
+        }))
     }
 
-    async fn withdraw(&self, why: &str) -> Result<()> {
-        tracing::warn!(run = self.run.id, why, "the challenger is withdrawn");
+    async fn promote(&self, why: &str) -> Result<()> {
+        let moved = self.service.store.promote(&self.wish("cspine-trainer --promote auto", why)).await?;
+        if self.has(&moved)? { self.settle(RunState::Promoted, Some(TrialVerdict::Agrees), why).await } else { Ok(()) }
+    }
+
+    async fn withdraw(&self, verdict: TrialVerdict, why: &str) -> Result<()> {
+        tracing::warn!(run = self.run.id, verdict = verdict.as_str(), why, "the challenger is withdrawn");
         let moved = self.service.store.end_shadow(&self.wish("cspine-trainer", why)).await?;
-        if self.has(&moved)? { self.settle(RunState::Withdrawn, why).await } else { Ok(()) }
+        if self.has(&moved)? { self.settle(RunState::Withdrawn, Some(verdict), why).await } else { Ok(()) }
     }
 
     fn wish<'w>(&self, by: &'w str, why: &'w str) -> Move<'w> {
@@ -157,13 +187,15 @@ impl<'a> Trial<'a> {
         }
     }
 
-    async fn settle(&self, to: RunState, why: &str) -> Result<()> {
+    async fn settle(&self, state: RunState, trial: Option<TrialVerdict>, outcome: &str) -> Result<()> {
         let Self { service, keeper, run, .. } = self;
         let open = [RunState::Shadowing, RunState::Waiting];
-        if service.store.settle_run(keeper.fence, run.id, &open, to, why).await? {
-            service.store.run_log(run.id, why).await?;
-            tracing::info!(run = run.id, state = to.as_str(), why, "the challenger's trial");
-            service.metrics.run_ended(to);
+        let settlement = Settlement { state, trial, outcome };
+        if service.store.settle_run(keeper.fence, run.id, &open, settlement).await? {
+            service.store.run_log(run.id, outcome).await?;
+            let verdict = trial.map(TrialVerdict::as_str);
+            tracing::info!(run = run.id, state = state.as_str(), verdict, outcome, "the challenger's trial");
+            service.metrics.run_ended(state);
         }
         Ok(())
     }
@@ -179,9 +211,11 @@ fn count(of: i64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{Judgement, ShadowTally, Terms, judge};
 
-    const TERMS: Terms = Terms { images: 200, agreement: 0.9, flag_rate: 0.1 };
+    const TERMS: Terms = Terms { images: 200, agreement: 0.9, flag_rate: 0.1, wait: Duration::from_secs(3600) };
 
     /// 200 live images, 16 of them flagged by the champion, the shadow as the champion.
     fn alike() -> ShadowTally {

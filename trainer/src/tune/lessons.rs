@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use cspine_domain::{Class, Sha256};
+use cspine_domain::{Class, Orientation, Sha256};
 use cspine_imaging::{Limits, Preprocessing};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,9 @@ pub struct Lesson {
     pub patient: String,
     /// Where it was taken.
     pub site: Option<String>,
+    /// How the stored image stood when it was answered: upright. None: as its file says.
+    #[serde(default)]
+    pub orientation: Option<Orientation>,
     /// What it is for.
     pub role: Role,
 }
@@ -140,6 +143,11 @@ fn decode(lesson: &Lesson, folder: &Path, preprocessing: &Preprocessing, limits:
         Err(LoadError::NotAssessable { reason, .. }) => return Ok(Err(reason.to_string())),
         Err(error) => return Ok(Err(error.to_string())),
     };
+    // What the worker had to turn is not to be learnt as it lies.
+    let film = match lesson.orientation {
+        Some(orientation) => film.standing(orientation),
+        None => film,
+    };
     Ok(Ok((preprocessing.grey(&film), Fingerprint::of_film(lesson.content, &film))))
 }
 
@@ -225,6 +233,7 @@ mod tests {
             class,
             patient: "one".into(),
             site: None,
+            orientation: None,
             role,
         };
         let copies = copies.iter().map(|&(role, class)| lesson(b"a picture", role, class));

@@ -91,7 +91,7 @@ async fn promote_another(site: &Site) {
         card: json!({"architecture": "alexnet"}),
         object_key: Some("models/another.safetensors".into()),
         registered_by: "test".into(),
-        forced_reason: None,
+        forced_reason: Some("a test: no file is behind it".into()),
     };
     site.db.store.register_model(&model).await.unwrap();
     let epoch = site.db.store.serving().await.unwrap().epoch;

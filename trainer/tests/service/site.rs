@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
-use cspine_domain::{Class, ConfirmationSource, Label, OrderPriority, Sha256, Uid};
+use cspine_domain::{Class, ConfirmationSource, Label, Notes, OrderPriority, Sha256, Uid};
 use cspine_nets::Checkpoint;
 use cspine_phantom::{Case, Preset};
 use cspine_store::{Answer, Arrival, LearningSet, NewFinding, NewReview, Purpose, Run, RunState};
@@ -129,9 +129,18 @@ impl Site {
 
     /// What workers write of a live image: the champion's answer, and the challenger's beside it. Every other is flagged.
     pub async fn scored(&self, image: u64, challenger: Sha256) {
+        self.answered(image, &[(Purpose::Primary, self.champion), (Purpose::Shadow, challenger)]).await;
+    }
+
+    /// What they write of one that the challenger is left out of.
+    pub async fn unscored(&self, image: u64) {
+        self.answered(image, &[(Purpose::Primary, self.champion)]).await;
+    }
+
+    async fn answered(&self, image: u64, by: &[(Purpose, Sha256)]) {
         let flagged = image.is_multiple_of(2);
         let probabilities = if flagged { [0.125, 0.75, 0.125] } else { [0.125, 0.125, 0.75] };
-        for (purpose, model) in [(Purpose::Primary, self.champion), (Purpose::Shadow, challenger)] {
+        for &(purpose, model) in by {
             let seed = 1_000_000 + image;
             let finding = NewFinding {
                 arrival: arrival(seed, Sha256::of(&seed.to_be_bytes()), &format!("hmac-sha256:{seed:064x}")),
@@ -140,6 +149,7 @@ impl Site {
                 answer: Answer::Assessed { probabilities, flagged, mark: None },
                 saliency: None,
                 features: None,
+                notes: Notes::new(),
             };
             self.db.store.record_finding(&finding).await.unwrap();
         }
@@ -164,7 +174,7 @@ impl Site {
         let log = File::create(self.path(&format!("{name}.log"))).unwrap();
         let work = self.path(work);
         let arguments = [
-            &["run", "--admin-addr", "127.0.0.1:0", "--work-dir", text(&work), "--poll", "200ms", "--lease", "3s"][..],
+            &["run", "--admin-addr", "127.0.0.1:0", "--work-dir", text(&work), "--poll", "200ms", "--lease", "10s"][..],
             &["--nice", "0", "--threads", "1", "--train-labels", "9", "--train-labels-each", "3", "--tune-batch", "6"]
                 [..],
             more,
@@ -250,6 +260,7 @@ fn arrival(seed: u64, content: Sha256, patient: &str) -> Arrival {
         object_key: format!("images/{seed}.png"),
         media_type: "image/png".into(),
         size_bytes: None,
+        notes: Notes::new(),
     }
 }
 

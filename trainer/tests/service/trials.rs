@@ -1,6 +1,6 @@
 //! Challengers on trial: how that ends.
 
-use cspine_store::{LearningSet, RunState};
+use cspine_store::{LearningSet, RunState, TrialVerdict};
 
 use crate::site::{SOON, Site};
 
@@ -27,7 +27,8 @@ async fn a_trainer_promotes_by_itself_what_passed_and_agrees_if_it_is_told_to() 
     for image in 0..6 {
         site.scored(image, challenger).await;
     }
-    site.run_that("it is promoted", |run| run.state == RunState::Promoted).await;
+    let promoted = site.run_that("it is promoted", |run| run.state == RunState::Promoted).await;
+    assert_eq!(promoted.trial, Some(TrialVerdict::Agrees));
     let serving = site.db.store.serving().await.unwrap();
     assert_eq!((serving.champion.unwrap().sha256, serving.shadow), (challenger, None));
     let changes = site.db.store.model_changes(Some(challenger)).await.unwrap();
@@ -46,10 +47,33 @@ async fn a_trial_ends_when_another_champion_serves_than_the_challenger_was_measu
     cspine_tests::wait::until("workers are asked to try it", SOON, shadow).await;
     let another = site.another_champion();
     let withdrawn = site.run_that("it is withdrawn", |run| run.state == RunState::Withdrawn).await;
-    assert_eq!(withdrawn.id, run.id);
+    assert_eq!((withdrawn.id, withdrawn.trial), (run.id, Some(TrialVerdict::Superseded)));
     assert!(withdrawn.outcome.unwrap().contains("another champion serves"));
     let serving = site.db.store.serving().await.unwrap();
     assert_eq!((serving.champion.unwrap().sha256, serving.shadow), (another, None));
+    trainer.stop().await;
+}
+
+#[tokio::test]
+async fn a_trial_whose_images_come_and_are_not_scored_ends_and_says_so() {
+    let site = Site::create().await;
+    site.label(0, 3, |class| class).await;
+    let trainer = site.start("trainer", "work", &[&EASY[..], &["--shadow-share=1", "--shadow-wait=1s"]].concat());
+    let run = site.run_that("the challenger is on trial", |run| run.state == RunState::Shadowing).await;
+    let shadow = async || site.db.store.serving().await.unwrap().shadow;
+    cspine_tests::wait::until("workers are asked to try it", SOON, shadow).await;
+    // Busy workers scored two of five: too few came to say anything.
+    for image in 0..5 {
+        if image < 2 { site.scored(image, run.challenger.unwrap()).await } else { site.unscored(image).await }
+    }
+    site.unscored(5).await;
+    let ended = site.run_that("it is withdrawn", |run| run.state == RunState::Withdrawn).await;
+    assert_eq!((ended.id, ended.trial), (run.id, Some(TrialVerdict::NotScored)));
+    let outcome = ended.outcome.unwrap();
+    assert!(outcome.contains("of 6 live images") && outcome.contains("scored 2 with it too, of 6"), "{outcome}");
+    assert_eq!(site.db.store.serving().await.unwrap().shadow, None, "workers score no more with it");
+    let (listed, said) = site.run(&["runs", "list"]);
+    assert!(listed && said.contains("trial not_scored"), "{said}");
     trainer.stop().await;
 }
 
