@@ -23,6 +23,14 @@ impl Database {
         Self::create_on(&server).await.expect("a database of the test's own")
     }
 
+    /// Makes one as the server's superuser: `CSPINE_ADMIN_DATABASE_URL`, which `deploy/stack` prints, else `DATABASE_URL`.
+    pub async fn create_as_admin() -> Self {
+        match std::env::var("CSPINE_ADMIN_DATABASE_URL") {
+            Ok(server) => Self::create_on(&server).await.expect("a database of the test's own"),
+            Err(_) => Self::create().await,
+        }
+    }
+
     /// Makes one on this server.
     pub async fn create_on(server_url: &str) -> anyhow::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);

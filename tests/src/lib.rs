@@ -3,9 +3,11 @@
 
 pub mod browser;
 pub mod database;
+pub mod line;
 pub mod order;
 pub mod python;
 pub mod random;
+pub mod s3;
 pub mod stack;
 pub mod tools;
 pub mod wait;

@@ -54,11 +54,17 @@ pub struct Stranger {
 impl Stranger {
     /// Publishes messages to the events exchange in this order, each confirmed; panics if one is not.
     pub fn publish(&self, messages: &[Message]) {
+        self.publish_with(messages, |_| json!({}));
+    }
+
+    /// The same, each with these properties of pika's, by its place.
+    pub fn publish_with(&self, messages: &[Message], properties: impl Fn(usize) -> Value) {
         let mut publisher = self.amqp(&["publish", &self.name("events")]);
         let mut publisher = publisher.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python runs");
         let mut stdin = publisher.stdin.take().expect("a pipe");
-        for message in messages {
-            let line = json!({"routing_key": message.routing_key, "body": hex(&message.body)});
+        for (place, message) in messages.iter().enumerate() {
+            let (key, body) = (&message.routing_key, hex(&message.body));
+            let line = json!({"routing_key": key, "body": body, "properties": properties(place)});
             writeln!(stdin, "{line}").expect("the publisher reads");
         }
         drop(stdin);
@@ -69,7 +75,40 @@ impl Stranger {
 
     /// Listens to results with a queue of its own.
     pub fn listen(&self, queue: &str, keys: &[&str]) {
-        output_of(self.amqp(&["listen", &self.name("events"), &self.name(queue)]).args(keys));
+        output_of(self.amqp(&["listen", &self.name("results"), &self.name(queue)]).args(keys));
+    }
+
+    /// Listens with a queue that takes three messages and refuses more.
+    pub fn listen_refusing(&self, queue: &str, keys: &[&str]) {
+        output_of(self.amqp(&["refuse", &self.name("results"), &self.name(queue)]).args(keys));
+    }
+
+    /// Takes away a binding of one of the system's queues.
+    pub fn unbind(&self, exchange: &str, queue: &str, key: &str) {
+        output_of(&mut self.amqp(&["unbind", &self.name(exchange), &self.name(queue), key]));
+    }
+
+    /// Takes one message out of a queue; its properties.
+    pub fn properties(&self, queue: &str) -> Value {
+        serde_json::from_str(&output_of(&mut self.amqp(&["properties", &self.name(queue)]))).expect("JSON")
+    }
+
+    /// Publishes events whose headers no client library writes, each in a form of `hostile_headers.py`; which of the forms
+    /// the broker took.
+    pub fn publish_hostile(&self, messages: &[(String, Message)]) -> Vec<String> {
+        let mut publisher = peer("hostile_headers.py");
+        publisher.arg(self.name("events")).env("AMQP_URL", &self.amqp_url);
+        let mut publisher = publisher.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python runs");
+        let mut stdin = publisher.stdin.take().expect("a pipe");
+        for (form, message) in messages {
+            let line = json!({"form": form, "routing_key": message.routing_key, "body": hex(&message.body)});
+            writeln!(stdin, "{line}").expect("the publisher reads");
+        }
+        drop(stdin);
+        let output = publisher.wait_with_output().expect("the publisher ends");
+        assert!(output.status.success(), "hostile_headers.py: {}", output.status);
+        let outcomes = String::from_utf8(output.stdout).expect("UTF-8");
+        outcomes.lines().filter_map(|line| line.strip_suffix("\taccepted")).map(str::to_owned).collect()
     }
 
     /// Takes everything out of a queue.
@@ -104,6 +143,11 @@ impl Stranger {
     fn name(&self, part: &str) -> String {
         format!("{}.{part}", self.prefix)
     }
+}
+
+/// The forms of `hostile_headers.py`.
+pub fn hostile_forms() -> Vec<String> {
+    output_of(peer("hostile_headers.py").arg("--forms")).lines().map(str::to_owned).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

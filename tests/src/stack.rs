@@ -8,8 +8,10 @@ use crate::tools::{Folder, output_of, repository};
 pub struct Stack {
     /// Its Postgres.
     pub database_url: String,
-    /// Its RabbitMQ.
+    /// Its RabbitMQ, as the administrator sees it.
     pub amqp_url: String,
+    /// What `deploy/stack` exports.
+    exports: String,
     folder: Folder,
 }
 
@@ -17,7 +19,7 @@ impl Stack {
     /// Starts one.
     pub fn start(name: &str) -> Self {
         let folder = Folder::create(name);
-        let mut stack = Self { database_url: String::new(), amqp_url: String::new(), folder };
+        let mut stack = Self { database_url: String::new(), amqp_url: String::new(), exports: String::new(), folder };
         stack.up();
         stack
     }
@@ -25,12 +27,18 @@ impl Stack {
     /// Starts what does not run; ports and data are the old ones.
     pub fn up(&mut self) {
         // without --fast, for what was committed must survive
-        let exports = output_of(self.command().arg("up"));
-        let value = |name: &str| {
-            let line = exports.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
-            line.unwrap_or_else(|| panic!("deploy/stack exports no {name}")).trim_matches('\'').to_owned()
-        };
-        (self.database_url, self.amqp_url) = (value("DATABASE_URL"), value("AMQP_URL"));
+        self.exports = output_of(self.command().arg("up"));
+        (self.database_url, self.amqp_url) = (self.exported("DATABASE_URL"), self.exported("AMQP_URL"));
+    }
+
+    /// Its RabbitMQ, as a user of `deploy/rabbitmq-users` sees it: `worker`, `sender`, ….
+    pub fn amqp_url_of(&self, user: &str) -> String {
+        self.exported(&format!("{}_AMQP_URL", user.to_uppercase()))
+    }
+
+    fn exported(&self, name: &str) -> String {
+        let line = self.exports.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
+        line.unwrap_or_else(|| panic!("deploy/stack exports no {name}")).trim_matches('\'').to_owned()
     }
 
     /// Runs `rabbitmqctl` on its broker.

@@ -2,8 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-/// Polls until the condition gives a value; panics with `what` after the deadline.
-pub async fn until<T>(what: &str, deadline: Duration, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+/// How many times as long as on an idle machine anything may take: what else runs there is no test's matter, and only a
+/// test that fails waits so long.
+const BUSY: u32 = 10;
+/// No longer than this for it, unless an idle machine takes longer already.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// Polls until the condition gives a value, for what takes an idle machine at most `idle`; panics with `what` when a busy
+/// one does not come to it either.
+pub async fn until<T>(what: &str, idle: Duration, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = (BUSY * idle).min(idle.max(LONGEST));
     let started = Instant::now();
     loop {
         if let Some(value) = condition().await {

@@ -11,6 +11,20 @@ use crate::python::Stranger;
 use crate::tools::{Folder, binary, model};
 use crate::wait;
 
+/// Every queue that workers consume.
+pub const QUEUES: [&str; 10] = [
+    "arrivals.stat",
+    "arrivals.urgent",
+    "arrivals.routine",
+    "infer.stat",
+    "infer.urgent",
+    "infer.routine",
+    "status",
+    "labels",
+    "dead-letters",
+    "unrouted",
+];
+
 /// Where a test's workers, files and events are.
 pub struct Site {
     /// Of the site's own database.
@@ -19,6 +33,8 @@ pub struct Site {
     pub stranger: Stranger,
     /// Object store, logs, whatever the test writes.
     pub folder: Folder,
+    /// What the site's programs have in their environment beside the usual.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Site {
@@ -27,7 +43,8 @@ impl Site {
         let folder = Folder::create(name);
         std::fs::create_dir_all(folder.path().join("objects")).expect("an object store");
         let prefix = format!("test-{}-{name}", std::process::id());
-        Self { database_url: database_url.into(), stranger: Stranger { amqp_url: amqp_url.into(), prefix }, folder }
+        let stranger = Stranger { amqp_url: amqp_url.into(), prefix };
+        Self { database_url: database_url.into(), stranger, folder, environment: Vec::new() }
     }
 
     /// The same with other names on the broker.
@@ -50,13 +67,19 @@ impl Site {
             .env("AMQP_URL", &self.stranger.amqp_url)
             .env("CSPINE_TOPOLOGY_PREFIX", &self.stranger.prefix)
             .env("CSPINE_STORE_URL", format!("file://{}", self.objects().display()))
-            .env("CSPINE_MODEL", model());
+            .env("CSPINE_MODEL", model())
+            .envs(self.environment.iter().cloned());
         command
     }
 
     /// Starts a worker; `name` names its log.
     pub fn start_worker(&self, name: &str) -> Worker {
         self.start(name, |command| command)
+    }
+
+    /// The same with more flags.
+    pub fn start_worker_with(&self, name: &str, flags: &[&str]) -> Worker {
+        self.start(name, |command| command.args(flags))
     }
 
     /// The same for a worker that serves the registry's champion.
@@ -78,10 +101,10 @@ impl Site {
 
     /// Deletes what the site declared on the broker.
     pub fn clean_up(&self) {
-        let queues = ["arrivals", "infer.stat", "infer.routine", "status", "labels", "dead-letters", "unrouted"];
         let retries = ["retry.200", "retry.500", "retry.1000"];
-        self.stranger.delete("queue", &[&queues[..], &retries].concat());
-        self.stranger.delete("exchange", &[&["events", "infer", "results", "dead", "unrouted"][..], &retries].concat());
+        self.stranger.delete("queue", &[&QUEUES[..], &["undeliverable"], &retries].concat());
+        let exchanges = ["events", "infer", "results", "dead", "unrouted", "undeliverable"];
+        self.stranger.delete("exchange", &[&exchanges[..], &retries].concat());
     }
 }
 
@@ -112,6 +135,11 @@ impl Worker {
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
         Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+
+    /// How many files and sockets it has open.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
     }
 
     /// SIGKILL: it has no say in it.

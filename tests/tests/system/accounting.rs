@@ -7,7 +7,7 @@ use cspine_domain::{OrderPriority, Reason};
 use cspine_store::Store;
 use cspine_tests::order::{Answer, Place, Study, expected};
 use cspine_tests::wait;
-use cspine_tests::worker::Site;
+use cspine_tests::worker::{QUEUES, Site};
 use cspine_wire::AnyEvent;
 use sqlx::Row as _;
 use time::OffsetDateTime;
@@ -161,7 +161,6 @@ pub fn check_queues(site: &Site) {
 }
 
 fn waiting(site: &Site) -> u64 {
-    let queues = ["arrivals", "infer.stat", "infer.routine", "status", "dead-letters", "unrouted"];
-    let retries = ["retry.200", "retry.500", "retry.1000"];
-    site.stranger.depth(&[&queues[..], &retries].concat())
+    let rest = ["undeliverable", "retry.200", "retry.500", "retry.1000"];
+    site.stranger.depth(&[&QUEUES[..], &rest].concat())
 }

@@ -110,16 +110,17 @@ async fn status_events_move_a_study_through_the_reading_room() {
 #[tokio::test]
 async fn stat_does_not_wait_behind_a_backlog() {
     let (db, site) = site("backlog").await;
-    let worker = site.start_worker("worker");
-    worker.ready().await;
+    // It declares the queues; what waits in them for the next one is a backlog, however fast that is.
+    let first = site.start_worker("first");
+    first.ready().await;
+    first.stop().await;
     let object = store(&site.objects(), "images/1.png", &pngs()[3]);
     let backlog: Vec<Message> = (0..120).map(|i| arrived(&format!("r-{i}"), &format!("1.2.{i}"), &object)).collect();
     site.stranger.publish(&backlog);
     let stat = arrived("stat", "1.3.1", &object);
     let body = String::from_utf8(stat.body).expect("JSON").replace("\"routine\"", "\"stat\"");
-    let before = outcomes(&db.store).await as i64;
-    assert!(before < 60, "the backlog is gone already: {before} answers");
     site.stranger.publish(&[Message { routing_key: "image.arrived.stat".into(), body: body.into_bytes() }]);
+    let worker = site.start_worker("worker");
     let stat_id = wait::until("the STAT is answered", SOON, async || {
         let id = sqlx::query_scalar::<_, i64>("select id from findings where sop_instance_uid = '1.3.1.2'");
         id.fetch_optional(db.store.pool()).await.ok()?
@@ -130,7 +131,7 @@ async fn stat_does_not_wait_behind_a_backlog() {
         .fetch_one(db.store.pool())
         .await
         .expect("a count");
-    assert!(ahead < before + 30, "{ahead} answers came before it, {before} were there when it was sent");
+    assert!(ahead < 30, "{ahead} answers came before it");
     worker.stop().await;
     site.clean_up();
 }
@@ -138,7 +139,8 @@ async fn stat_does_not_wait_behind_a_backlog() {
 #[tokio::test]
 async fn a_worker_told_to_stop_finishes_what_it_holds_and_the_next_one_the_rest() {
     let (db, site) = site("stopped").await;
-    let traffic = Traffic::generate(5, 80, &site.objects());
+    // Seconds of work, so that the middle of it is no moment.
+    let traffic = Traffic::generate(5, 200, &site.objects());
     let first = site.start_worker("first");
     first.ready().await;
     site.stranger.publish(&traffic.messages);
@@ -147,7 +149,7 @@ async fn a_worker_told_to_stop_finishes_what_it_holds_and_the_next_one_the_rest(
     first.stop().await;
     assert!(outcomes(&db.store).await < traffic.outcomes(), "it was told too late");
     let second = site.start_worker("second");
-    settled(&db.store, &traffic, 2 * SOON).await;
+    settled(&db.store, &traffic, 4 * SOON).await;
     drained(&site).await;
     second.stop().await;
     check_tables(&db.store, &traffic).await;
@@ -155,7 +157,7 @@ async fn a_worker_told_to_stop_finishes_what_it_holds_and_the_next_one_the_rest(
     site.clean_up();
 }
 
-async fn site(name: &str) -> (Database, Site) {
+pub async fn site(name: &str) -> (Database, Site) {
     let db = Database::create().await;
     let amqp_url = std::env::var("AMQP_URL").expect("deploy/test sets AMQP_URL");
     let site = Site::new(name, &db.url, &amqp_url);
@@ -171,7 +173,7 @@ async fn listed_as(store: &Store, study: &str, status: &str) -> WorklistRow {
     .await
 }
 
-fn arrived(id: &str, study: &str, object: &Object) -> Message {
+pub fn arrived(id: &str, study: &str, object: &Object) -> Message {
     event(
         "image.arrived",
         "image.arrived.routine",
@@ -185,11 +187,11 @@ fn arrived(id: &str, study: &str, object: &Object) -> Message {
     )
 }
 
-fn status(id: &str, state: &str, time: &str) -> Message {
+pub fn status(id: &str, state: &str, time: &str) -> Message {
     event("study.status", "study.status", id, time, json!({"study_instance_uid": "1.2.3", "state": state}))
 }
 
-fn event(kind: &str, routing_key: &str, id: &str, time: &str, data: Value) -> Message {
+pub fn event(kind: &str, routing_key: &str, id: &str, time: &str, data: Value) -> Message {
     let event = json!({"specversion": "1.0", "type": format!("org.cspine.{kind}.v1"), "id": id, "source": "/stranger",
                        "time": time, "data": data});
     Message { routing_key: routing_key.into(), body: event.to_string().into_bytes() }

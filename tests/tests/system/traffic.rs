@@ -120,7 +120,7 @@ impl Maker<'_> {
         self.failing_event(Reason::ObjectShort, |event| event["data"]["image"]["size_bytes"] = json!(longer), &object);
         let absent = Object { key: format!("images/absent-{}.png", self.made), ..object.clone() };
         self.failing_event(Reason::ObjectMissing, |_| (), &absent);
-        // these cannot be read as events: nothing is registered
+        // these cannot be read as events: no image is registered
         self.unreadable_event(Reason::BadKey, &object, |event| event["data"]["image"]["key"] = json!("../outside.png"));
         self.unreadable_event(Reason::BadVersion, &object, |event| {
             event["type"] = json!("org.cspine.image.arrived.v2");
@@ -167,10 +167,14 @@ impl Maker<'_> {
         self.park(&event, reason);
     }
 
+    /// An event of which no more can be read than its study, if that: where it can, the study is listed.
     fn unreadable_event(&mut self, reason: Reason, object: &Object, spoil: impl FnOnce(&mut Value)) {
         let (study, sop) = (self.uid(), self.uid());
         let mut event = self.event(&study, &sop, object);
         spoil(&mut event);
+        if event["data"]["study_instance_uid"] == study {
+            self.register(&study, &event);
+        }
         self.park(&event, reason);
     }
 

@@ -147,6 +147,15 @@ impl Circle {
         .await
     }
 
+    /// Waits until a worker's metrics have a line.
+    pub async fn shown_by(&self, worker: &Worker, line: &str) {
+        wait::until(line, self.patience, async || {
+            let (_, metrics) = worker.get("/metrics")?;
+            metrics.lines().any(|found| found == line).then_some(())
+        })
+        .await;
+    }
+
     /// Promotes the challenger by a person's command while films arrive, then goes back likewise; all that arrived.
     pub async fn promote_and_take_back(&self, worker: &Worker, challenger: &str, films: &Films<'_>) -> Vec<Arrived> {
         let mut all = Vec::new();
@@ -160,13 +169,7 @@ impl Circle {
             let during =
                 self.arrive(&Films { name: &format!("{}-during-{step}", films.name), seed: &seeds[0], ..*films });
             output_of(&mut self.trainer(command));
-            wait::until("the worker serves it", Duration::from_secs(10), async || {
-                let (_, metrics) = worker.get("/metrics")?;
-                let info =
-                    metrics.lines().find(|line| line.starts_with("cspine_model_info") && line.ends_with(" 1"))?;
-                info.contains(serves).then_some(())
-            })
-            .await;
+            self.shown_by(worker, &format!("cspine_model_info{{sha256=\"{serves}\"}} 1")).await;
             let models = self.answered(&during).await;
             assert!(models.iter().all(|model| *model == self.champion || model == challenger), "{models:?}");
             let name = format!("{}-after-{step}", films.name);

@@ -66,6 +66,7 @@ async fn in_full_four_hundred_labels_teach_shift_b_and_nothing_is_forgotten() {
     told(&circle, &run).await;
 
     let challenger = run.challenger.expect("a challenger").to_string();
+    circle.shown_by(&worker, &format!("cspine_shadow_info{{sha256=\"{challenger}\"}} 1")).await;
     let after = Flags::of(&circle, &stored(&circle, &challenger), &unseen);
     println!("the challenger on the same: {after}");
     assert!(after.sensitivity >= before.sensitivity + 0.05, "sensitivity rises by five points");

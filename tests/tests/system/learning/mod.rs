@@ -34,6 +34,9 @@ async fn a_network_learns_from_labels_is_tried_promoted_and_taken_back_while_ima
     let quick = ["--nice", "0", "--tune-epochs", "1", "--shadow-agreement", "0.01", "--shadow-flag-rate", "1"];
     let trainer = circle.start_trainer(18, 6, &[&["--threads", "1"][..], &lenient, &quick].concat());
     let challenger = circle.run_in(RunState::Shadowing).await.challenger.expect("a challenger").to_string();
+    // The run is on trial before the registry says so, and the registry before a worker has fetched the challenger:
+    // whatever is answered by then, the shadow does not see.
+    circle.shown_by(&worker, &format!("cspine_shadow_info{{sha256=\"{challenger}\"}} 1")).await;
 
     let places = places(&circle).await;
     let tried = circle.arrive(&Films { name: "tried", seed: "62", counts: [3; 3], ..FEW });
