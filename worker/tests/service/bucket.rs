@@ -17,6 +17,8 @@ struct Hangs {
     keys: HashSet<String>,
 }
 
+const NO_OBJECTS: &[u8] = b"<ListBucketResult><Name>images</Name><IsTruncated>false</IsTruncated></ListBucketResult>";
+
 /// The bucket `images`.
 pub struct Bucket {
     address: String,
@@ -81,7 +83,9 @@ async fn answer(mut stream: TcpStream, folder: PathBuf, mut hangs: watch::Receiv
     if hangs.wait_for(|hangs| !hangs.everything && !hangs.keys.contains(key)).await.is_err() {
         return;
     }
-    let (status, body) = match std::fs::read(folder.join(key)) {
+    // Whoever asks whether the bucket is there asks for a list: that of nothing will do.
+    let listing = path.contains("list-type").then(|| Ok(NO_OBJECTS.to_vec()));
+    let (status, body) = match listing.unwrap_or_else(|| std::fs::read(folder.join(key))) {
         Ok(body) => ("200 OK", body),
         Err(_) => ("404 Not Found", Vec::new()),
     };
