@@ -88,20 +88,22 @@ pub(crate) fn read(text: &str, own: Option<Own<'_>>) -> Reading {
     let (mut segment, mut spine) = (false, false);
     let mut rest = &words[..];
     while !rest.is_empty() {
-        let Some((meaning, understood, length)) = longest(rest, own) else {
+        let Some((said, length)) = longest(rest, own) else {
             reading.unlisted = true;
             rest = &rest[1..];
             continue;
         };
         rest = &rest[length..];
-        reading.understood.push(understood);
-        match meaning {
-            Meaning::Cervical => reading.cervical = true,
-            Meaning::Segment => segment = true,
-            Meaning::Spine => spine = true,
-            Meaning::Elsewhere => reading.elsewhere = true,
-            Meaning::View(view) => drop(reading.views.insert(view)),
-            Meaning::Neutral => {}
+        for (meaning, understood) in said {
+            reading.understood.push(understood);
+            match meaning {
+                Meaning::Cervical => reading.cervical = true,
+                Meaning::Segment => segment = true,
+                Meaning::Spine => spine = true,
+                Meaning::Elsewhere => reading.elsewhere = true,
+                Meaning::View(view) => drop(reading.views.insert(view)),
+                Meaning::Neutral => {}
+            }
         }
     }
     reading.elsewhere |= segment;
@@ -110,8 +112,9 @@ pub(crate) fn read(text: &str, own: Option<Own<'_>>) -> Reading {
     reading
 }
 
-/// The longest phrase that these words begin with and that is understood: its meaning, itself, its number of words.
-fn longest(words: &[String], own: Option<Own<'_>>) -> Option<(Meaning, String, usize)> {
+/// The longest phrase that these words begin with and that is understood: what it says, by which words, and its number of
+/// words. A phrase says one thing, unless it is a word of several parts.
+fn longest(words: &[String], own: Option<Own<'_>>) -> Option<(Vec<(Meaning, String)>, usize)> {
     for length in (1..=words.len().min(PHRASE_WORDS_MAX)).rev() {
         let phrase = words[..length].concat();
         let meaning = match own.and_then(|own| Some((own, own.words.get(&phrase)?))) {
@@ -121,32 +124,40 @@ fn longest(words: &[String], own: Option<Own<'_>>) -> Option<(Meaning, String, u
             None => VOCABULARY.get(phrase.as_str()).copied(),
         };
         if let Some(meaning) = meaning {
-            return Some((meaning, words[..length].join(" "), length));
+            return Some((vec![(meaning, words[..length].join(" "))], length));
         }
     }
     if words[0] == "C" && words.get(1).is_some_and(|word| word.starts_with("SPINE")) {
-        return Some((Meaning::Cervical, "C SPINE".into(), 2));
+        return Some((vec![(Meaning::Cervical, "C SPINE".into())], 2));
     }
-    by_its_parts(&words[0]).map(|(meaning, part)| (meaning, part.to_owned(), 1))
+    let said = by_its_parts(&words[0]);
+    (!said.is_empty()).then_some((said, 1))
 }
 
-/// The meaning of a word by its beginning, or by a part of it where words have no blanks between them; and that part.
-fn by_its_parts(word: &str) -> Option<(Meaning, &str)> {
-    let lists = [
-        (Meaning::Cervical, terms::CERVICAL_STEMS, terms::CERVICAL_PARTS),
-        (Meaning::View(View::Lateral), terms::LATERAL_STEMS, terms::LATERAL_PARTS),
-        (Meaning::View(View::Frontal), &[], terms::FRONTAL_PARTS),
-        (Meaning::View(View::Oblique), terms::OBLIQUE_STEMS, terms::OBLIQUE_PARTS),
-        (Meaning::View(View::Odontoid), terms::ODONTOID_STEMS, &[]),
-        (Meaning::View(View::Swimmer), terms::SWIMMER_STEMS, &[]),
-        (Meaning::View(View::Flexion), terms::FLEXION_STEMS, &[]),
-        (Meaning::View(View::Extension), terms::EXTENSION_STEMS, &[]),
+/// What a word says by its beginning, and by its parts where words have no blanks between them: `颈椎侧位` names the
+/// cervical spine and the lateral view.
+fn by_its_parts(word: &str) -> Vec<(Meaning, String)> {
+    let stems = [
+        (Meaning::Cervical, terms::CERVICAL_STEMS),
+        (Meaning::View(View::Lateral), terms::LATERAL_STEMS),
+        (Meaning::View(View::Oblique), terms::OBLIQUE_STEMS),
+        (Meaning::View(View::Odontoid), terms::ODONTOID_STEMS),
+        (Meaning::View(View::Swimmer), terms::SWIMMER_STEMS),
+        (Meaning::View(View::Flexion), terms::FLEXION_STEMS),
+        (Meaning::View(View::Extension), terms::EXTENSION_STEMS),
     ];
-    let named = lists.into_iter().find_map(|(meaning, stems, parts)| {
-        let stem = stems.iter().find(|stem| word.starts_with(**stem));
-        stem.or_else(|| parts.iter().find(|part| word.contains(**part))).map(|part| (meaning, *part))
-    });
-    named.or_else(|| is_count(word).then_some((Meaning::Neutral, word)))
+    let parts = [
+        (Meaning::Cervical, terms::CERVICAL_PARTS),
+        (Meaning::View(View::Lateral), terms::LATERAL_PARTS),
+        (Meaning::View(View::Frontal), terms::FRONTAL_PARTS),
+        (Meaning::View(View::Oblique), terms::OBLIQUE_PARTS),
+    ];
+    let begins = |stems: &[&'static str]| stems.iter().copied().find(|stem| word.starts_with(stem));
+    let holds = |parts: &[&'static str]| parts.iter().copied().find(|part| word.contains(part));
+    let stem = stems.into_iter().find_map(|(meaning, stems)| Some((meaning, begins(stems)?)));
+    let named = parts.into_iter().filter_map(|(meaning, parts)| Some((meaning, holds(parts)?)));
+    let count = is_count(word).then_some((Meaning::Neutral, word));
+    stem.into_iter().chain(named).chain(count).map(|(meaning, said)| (meaning, said.to_owned())).collect()
 }
 
 /// `2`, `2V`, `3VIEWS`, `2E`: at most two digits, so that no number of a person passes for a word.

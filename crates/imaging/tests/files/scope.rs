@@ -183,17 +183,18 @@ fn only_a_value_that_surely_names_one_other_view_rejects() {
     let cases = [
         (
             Scope::Accept,
-            "LL|RL|LLD|LAT|Lateral|LEFT LATERAL|R LAT|CROSS TABLE LATERAL|X-TABLE LAT|seitlich|HWS seitl.|PROFIL|Perfil|侧位",
+            "LL|RL|LLD|LAT|Lateral|LEFT LATERAL|R LAT|CROSS TABLE LATERAL|X-TABLE LAT|seitlich|HWS seitl.|PROFIL|Perfil|侧位|\
+             颈椎侧位",
         ),
         (
             Scope::Unknown,
             "AP/LAT|AP LAT|LAT AP|AP LAT ODONTOID|AP/LAT/OBL|LAT OBL|LAT/OBLIQUE|LAT, FLEXION|FLEX EXTENSION|2 EBENEN|\
-             ROUTINE|TRAUMA|AP TRAUMA|?|BILATERAL|L|FACE ET PROFIL|AP SMITH",
+             ROUTINE|TRAUMA|AP TRAUMA|?|BILATERAL|L|FACE ET PROFIL|AP SMITH|正位侧位|颈椎正侧位",
         ),
         (
             Scope::Reject,
             "AP|PA|a.p.|FRONTAL|AP SUPINE|LAO|RPO|OBL|OBLIQUE|LEFT OBLIQUE|LAT OBLIQUE|ODONTOID|OPEN MOUTH|Dens|\
-             BOUCHE OUVERTE|SWIMMERS|SWIMMER'S|FLEXION|LAT FLEXION|LATERAL EXTENSION|AXIAL|schräg|正位",
+             BOUCHE OUVERTE|SWIMMERS|SWIMMER'S|FLEXION|LAT FLEXION|LATERAL EXTENSION|AXIAL|schräg|正位|颈椎正位",
         ),
     ];
     for (expected, values) in cases {
