@@ -110,19 +110,13 @@ impl<'a> Bits<'a> {
     /// Goes on behind the restart marker of this number, 0 to 7.
     pub fn restart(&mut self, number: u8) -> Result<(), Fault> {
         self.check()?;
-        let mut segments = Segments { stream: self.stream, at: self.at };
-        if segments.any_marker() != Some(0xd0 + number) {
-            return Err(Fault::Damaged("a JPEG stream whose restart markers are missing or out of order"));
-        }
-        *self = Self::new(self.stream, segments.at);
+        *self = Self::new(self.stream, Segments::next_interval(self.stream, self.at, number)?);
         Ok(())
     }
 
     /// The markers behind the data: the reader never goes beyond the first.
     pub fn rest(&self) -> Segments<'a> {
-        let mut segments = Segments { stream: self.stream, at: self.at };
-        segments.skip_data();
-        segments
+        Segments::behind_data(self.stream, self.at)
     }
 }
 

@@ -163,12 +163,22 @@ impl<'a> Segments<'a> {
         self.at += found.unwrap_or(rest.len());
     }
 
-    /// Takes the next marker of any kind behind coded data, as it stands between restart intervals.
-    pub fn any_marker(&mut self) -> Option<u8> {
-        let rest = self.stream.get(self.at..)?;
-        let found = rest.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], ..0x80 | 0xff))?;
-        self.at += found + 2;
-        Some(rest[found + 1])
+    /// What stands behind the coded data at `at`.
+    pub fn behind_data(stream: &'a [u8], at: usize) -> Self {
+        let mut segments = Self { stream, at };
+        segments.skip_data();
+        segments
+    }
+
+    /// Where the next restart interval begins behind the coded data at `at`: the next marker of any kind must be the
+    /// restart marker of this number, 0 to 7.
+    pub fn next_interval(stream: &[u8], at: usize, number: u8) -> Result<usize, Fault> {
+        let rest = &stream[at.min(stream.len())..];
+        let found = rest.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], ..0x80 | 0xff));
+        match found {
+            Some(found) if rest[found + 1] == 0xd0 + number => Ok(at + found + 2),
+            _ => Err(Fault::Damaged("a JPEG stream whose restart markers are missing or out of order")),
+        }
     }
 
     /// The number of lines that DNL gives behind the first scan (T.81 B.2.5).
