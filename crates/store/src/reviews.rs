@@ -67,7 +67,7 @@ pub struct LabelledImage {
     pub media_type: String,
     /// The newest word on it that counts.
     pub review_id: i64,
-    /// When the last of them was said.
+    /// When the last of them was said; when it came, where its sender's clock is ahead of ours.
     pub confirmed_at: OffsetDateTime,
 }
 

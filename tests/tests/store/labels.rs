@@ -3,6 +3,7 @@
 use cspine_domain::{Class, ConfirmationSource, Label, Orientation, Pose};
 use cspine_store::{Arrival, Fault, NewFinding, NewReview, Saliency, Store};
 use cspine_tests::database::Database;
+use time::{Duration, OffsetDateTime};
 
 use crate::samples::{self, arrival, by, correcting, count, finding, labelled, other_bytes, refused_by, review};
 
@@ -117,6 +118,22 @@ async fn a_reviewers_later_word_counts_by_its_time_not_by_its_coming() {
     // also a less weighty one: it is what this reviewer says now
     let on_second_thoughts = review("c", &image, DISLOCATION, "reader-1", 3);
     say(&db.store, &[by(ConfirmationSource::Qa, on_second_thoughts)]).await;
+    assert_eq!(verdict(&db.store, &image).await, (DISLOCATION, false));
+}
+
+#[tokio::test]
+async fn a_label_from_the_future_does_not_outlast_what_its_reader_says_next() {
+    let db = Database::create().await;
+    let image = arrived(&db.store, 1).await;
+    let ahead = OffsetDateTime::now_utc() + Duration::days(400);
+    let dated = |event_id, label| NewReview { confirmed_at: ahead, ..review(event_id, &image, label, "reader-1", 1) };
+    say(&db.store, &[dated("a", FRACTURE)]).await;
+    let came = labelled(&db.store, &image).await.unwrap().confirmed_at;
+    assert!(came < ahead, "it counts as of when it came");
+    let honest = NewReview { confirmed_at: came + Duration::MICROSECOND, ..dated("b", NORMAL) };
+    say(&db.store, &[honest]).await;
+    assert_eq!(verdict(&db.store, &image).await, (NORMAL, false));
+    say(&db.store, &[dated("c", DISLOCATION)]).await;
     assert_eq!(verdict(&db.store, &image).await, (DISLOCATION, false));
 }
 
