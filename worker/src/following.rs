@@ -105,13 +105,19 @@ async fn look(service: &Service, hint: &Notify, poll_every: Duration, looks: wat
     }
 }
 
+/// Waits while Postgres is away. Where it answers and the registry alone cannot be read, waiting heals nothing: what serves
+/// goes on, and `/readyz` says why.
 async fn read(service: &Service) -> Result<Serving, Failure> {
-    service
-        .hold(|| {
-            let store = service.store.clone();
-            async move { Ok(store.serving().await?) }
-        })
-        .await
+    let read = service.hold(|| {
+        let store = service.store.clone();
+        async move {
+            match store.serving().await {
+                Err(error) if store.ping().await.is_err() => Err(error.into()),
+                read => Ok(read),
+            }
+        }
+    });
+    Ok(read.await??)
 }
 
 /// Does what each look asks for in one role.

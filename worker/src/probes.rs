@@ -33,7 +33,7 @@ pub async fn probe(service: Service, dependency: Dependency) {
 
 async fn ask(service: Service, dependency: Dependency) -> Result<(), String> {
     match dependency {
-        Dependency::Postgres => service.store.ping().await.map_err(|error| format!("Postgres: {error}")),
+        Dependency::Postgres => service.store.probe().await.map_err(|error| format!("Postgres: {error}")),
         Dependency::RabbitMq => service.publisher.connect().await.map_err(|error| error.to_string()),
         Dependency::ObjectStore => service.objects.probe().await,
     }

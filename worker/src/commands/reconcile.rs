@@ -47,7 +47,7 @@ pub async fn run(args: &CommandArgs) -> anyhow::Result<()> {
     let broker = args.broker.broker(&[], args.delivery_limit)?;
     let service = Service::new(args.database.store()?, broker, args.objects.open()?);
     // A person waits in front of this: what is away is said at once.
-    service.store.ping().await.context("Postgres")?;
+    service.store.probe().await.context("Postgres")?;
     service.objects.probe().await.map_err(|why| anyhow::anyhow!("the object store is away: {why}"))?;
     service.publisher.connect().await?;
     let mut found = Vec::new();
