@@ -15,6 +15,7 @@
 //! ```
 
 pub mod alone;
+pub mod arrival;
 pub mod commands;
 pub mod config;
 pub mod consume;
@@ -22,7 +23,6 @@ pub mod failure;
 pub mod run;
 pub mod service;
 
-mod arrival;
 mod assess;
 mod attention;
 mod following;

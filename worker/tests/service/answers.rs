@@ -23,10 +23,7 @@ async fn an_image_gets_its_finding_its_heatmap_and_its_place() {
     assert_eq!((heatmap.width, heatmap.height), (96, 96));
     let list = site.store().worklist(10).await.unwrap();
     assert_eq!((list.len(), list[0].status.as_str(), list[0].position), (1, "scored", 1));
-    eventually("the outbox is published", async || site.store().outbox_age().await.unwrap().is_none().then_some(()))
-        .await;
-    worker.stop().await;
-    site.assert_drained().await;
+    site.assert_all_told(worker).await;
 }
 
 #[tokio::test]
@@ -46,10 +43,7 @@ async fn the_same_event_many_times_and_the_same_image_in_another_event_are_one_f
     assert_eq!(site.store().study_images(&event.data.study_instance_uid).await.unwrap().len(), 1);
     assert_eq!(site.store().parked_count().await.unwrap(), 0);
     let worker = site.start(&[]);
-    eventually("the outbox is published", async || site.store().outbox_age().await.unwrap().is_none().then_some(()))
-        .await;
-    worker.stop().await;
-    site.assert_drained().await;
+    site.assert_all_told(worker).await;
 }
 
 #[tokio::test]

@@ -72,10 +72,7 @@ async fn an_arrival_that_is_odd_where_it_does_not_matter_is_answered_with_notes(
         assert_eq!(told_notes(&site, &event).await, told);
     }
     assert_eq!(site.store().parked_count().await.unwrap(), 0);
-    eventually("the outbox is published", async || site.store().outbox_age().await.unwrap().is_none().then_some(()))
-        .await;
-    worker.stop().await;
-    site.assert_drained().await;
+    site.assert_all_told(worker).await;
 }
 
 #[tokio::test]
@@ -153,10 +150,7 @@ async fn a_routing_key_in_another_case_or_with_a_suffix_belongs_to_a_lane() {
         site.finding(&event).await;
     }
     assert_eq!(site.store().parked_count().await.unwrap(), 0);
-    eventually("the outbox is published", async || site.store().outbox_age().await.unwrap().is_none().then_some(()))
-        .await;
-    worker.stop().await;
-    site.assert_drained().await;
+    site.assert_all_told(worker).await;
 }
 
 #[tokio::test]

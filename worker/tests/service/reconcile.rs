@@ -3,9 +3,9 @@
 use std::process::{Command, Output};
 
 use cspine_domain::{OrderPriority, Reason};
-use cspine_store::Arrival;
 use cspine_tests::python::Stranger;
 use cspine_wire::{Event, ImageArrived, Lane, Message, Queue};
+use cspine_worker::arrival::row;
 use serde_json::Value;
 
 use crate::site::{PROGRAM, Site, eventually, flagging, png};
@@ -44,31 +44,6 @@ impl Site {
         self.store().register_arrival(&row(&event)).await.unwrap();
         self.has_waited(&event, 2).await;
         event
-    }
-}
-
-fn row(event: &Event<ImageArrived>) -> Arrival {
-    let data = &event.data;
-    Arrival {
-        source: event.source.clone(),
-        event_id: event.id.clone(),
-        event_time: event.time,
-        study: data.study_instance_uid.clone(),
-        series: data.series_instance_uid.clone(),
-        sop: data.sop_instance_uid.clone(),
-        content: data.image.sha256,
-        accession_number: None,
-        patient_key: None,
-        site: None,
-        order_priority: data.order_priority,
-        acquired_at: None,
-        modality: data.modality.clone(),
-        body_part: data.body_part.clone(),
-        view: data.view.clone(),
-        object_key: data.image.key.to_string(),
-        media_type: data.image.media_type.clone(),
-        size_bytes: data.image.size_bytes,
-        notes: data.notes.clone(),
     }
 }
 

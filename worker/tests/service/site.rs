@@ -206,6 +206,16 @@ impl Site {
         Consumer::start(self.broker.clone(), options, CancellationToken::new())
     }
 
+    /// The outbox empties, the worker ends well, and nothing waits anywhere.
+    pub async fn assert_all_told(self, worker: Running) {
+        eventually("the outbox is published", async || {
+            self.store().outbox_age().await.unwrap().is_none().then_some(())
+        })
+        .await;
+        worker.stop().await;
+        self.assert_drained().await;
+    }
+
     /// Nothing waits anywhere, and the site goes.
     pub async fn assert_drained(self) {
         let left = tokio::time::timeout(Duration::from_millis(500), self.consume(&Queue::ALL).next()).await;

@@ -24,8 +24,5 @@ async fn on_sigterm_it_finishes_what_it_holds_and_leaves_the_rest_to_others() {
         site.finding(event).await;
     }
     assert_eq!(site.store().parked_count().await.unwrap(), 0);
-    eventually("the outbox is published", async || site.store().outbox_age().await.unwrap().is_none().then_some(()))
-        .await;
-    other.stop().await;
-    site.assert_drained().await;
+    site.assert_all_told(other).await;
 }
