@@ -100,7 +100,7 @@ pub(super) const LATERAL_STEMS: &[&str] = &["LATERAL", "LATERO", "SEITL", "PROFI
 pub(super) const LATERAL_PARTS: &[&str] = &["侧位", "側位", "側面", "측면"];
 pub(super) const FRONTAL: &str = "\
     AP PA FRONTAL FRONTALE FRONT FACE ANTEROPOSTERIOR POSTEROANTERIOR ANTPOST ANTEROPOSTERIEUR VOORACHTERWAARTS";
-pub(super) const FRONTAL_PARTS: &[&str] = &["正位", "正面"];
+pub(super) const FRONTAL_PARTS: &[&str] = &["正位", "正面", "正侧", "正側"];
 pub(super) const OBLIQUE: &str = "LAO RAO LPO RPO LLO RLO SCHRAG SCHRAEG OBLICUA OBLICUO TROISQUARTS DREIVIERTEL";
 pub(super) const OBLIQUE_STEMS: &[&str] = &["OBL", "SCHRAG", "SCHRAEG"];
 pub(super) const OBLIQUE_PARTS: &[&str] = &["斜位"];

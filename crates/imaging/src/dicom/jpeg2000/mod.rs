@@ -1,12 +1,12 @@
-//! JPEG 2000 (ITU-T T.800): its main header is held against the data set before a codec sees the stream.
+//! JPEG 2000 (ITU-T T.800, and T.814 for high throughput): its main header is held against the data set before a codec sees
+//! the stream.
 
 mod codestream;
-mod high_throughput;
 
 use std::borrow::Cow;
 
 use cspine_domain::{Note, Notes};
-use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
+use dicom_toolkit_jpeg2000::{DecodeSettings, Image};
 
 use super::dataset::malformed;
 use super::frame::Frame;
@@ -15,6 +15,8 @@ use crate::DecodeError;
 use codestream::Codestream;
 
 const END: [u8; 2] = [0xff, 0xd9];
+/// Where the format of the first component stands in a codestream; three bytes each.
+const FORMATS: usize = 42;
 
 /// Decodes one frame.
 pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Frame, DecodeError> {
@@ -26,35 +28,35 @@ pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Frame, DecodeErro
         notes.insert(Note::MissingEndMarker);
         Cow::Owned([codestream.bytes, &END].concat())
     };
-    let decode = if codestream.high_throughput { high_throughput::decode } else { decode_components };
-    let mut samples = decode(&bytes, &codestream, layout)?;
+    let mut samples = decode_samples(&bytes, &codestream, layout)?;
     conform(&mut samples, (codestream.depth, codestream.signed), layout, &mut notes);
     Ok(Frame { samples, photometric: layout.photometric, notes })
 }
 
-/// The components as numbers of the codestream's own depth and sign.
-fn decode_components(bytes: &[u8], codestream: &Codestream<'_>, layout: &Layout) -> Result<Vec<u16>, DecodeError> {
+/// The samples as numbers of the codestream's own depth and sign.
+fn decode_samples(bytes: &[u8], codestream: &Codestream<'_>, layout: &Layout) -> Result<Vec<u16>, DecodeError> {
+    // The codec makes values of such that are up to 2 % of the range off.
+    if codestream.high_throughput && !codestream.reversible {
+        return Err(DecodeError::Unsupported("a high-throughput JPEG 2000 codestream that is not lossless"));
+    }
     let corrupt = |_| malformed("a corrupt JPEG 2000 codestream");
+    // The codec cuts off negative samples: it is told that they are lifted by half the range, as unsigned ones are.
+    let mut unsigned = bytes.to_vec();
+    for component in 0..usize::from(layout.samples) {
+        unsigned[FORMATS + 3 * component] &= 0x7f;
+    }
     let settings = DecodeSettings { strict: true, ..DecodeSettings::default() };
-    let image = Image::new(bytes, &settings).map_err(corrupt)?;
-    let mut context = DecoderContext::default();
-    let decoded = image.decode(&mut context).map_err(corrupt)?;
-    let components = decoded.components();
-    if components.len() != usize::from(layout.samples)
-        || components.iter().any(|component| component.samples().len() != layout.pixels())
-    {
-        return Err(malformed("a JPEG 2000 codestream of another size than it says"));
+    let decoded = Image::new(&unsigned, &settings).map_err(corrupt)?.decode_native().map_err(corrupt)?;
+    let lift = if codestream.signed { 1 << (codestream.depth - 1) } else { 0 };
+    let samples: Vec<u16> = match decoded.bytes_per_sample {
+        1 => decoded.data.iter().map(|&byte| u16::from(byte).wrapping_sub(lift)).collect(),
+        _ => decoded.data.as_chunks().0.iter().map(|&word| u16::from_le_bytes(word).wrapping_sub(lift)).collect(),
+    };
+    if samples.len() == layout.pixels() * usize::from(layout.samples) {
+        Ok(samples)
+    } else {
+        Err(malformed("a JPEG 2000 codestream of another size than it says"))
     }
-    let mut samples = vec![0; layout.pixels() * components.len()];
-    for (at, component) in components.iter().enumerate() {
-        // The codec lifts every sample by half the range, which it must not where samples are signed.
-        let half = 1 << (component.bit_depth() - 1);
-        let lift = if codestream.signed { half } else { 0 };
-        for (word, &sample) in samples.iter_mut().skip(at).step_by(components.len()).zip(component.samples()) {
-            *word = ((sample.round() as i32).clamp(0, 2 * half - 1) - lift) as u16;
-        }
-    }
-    Ok(samples)
 }
 
 /// Takes the bits of a stream's samples, of its depth and sign, for those of the header's sign, as pydicom does where the
