@@ -3,6 +3,7 @@
 use cspine_domain::{Notes, OrderPriority, Sha256, Uid};
 use time::OffsetDateTime;
 
+use crate::columns::codes;
 use crate::priority::{Cause, reprioritise};
 use crate::session::Tx;
 use crate::{Store, StoreError};
@@ -172,8 +173,9 @@ async fn insert_image(tx: &mut Tx, arrival: &Arrival) -> Result<bool, sqlx::Erro
     let inserted = sqlx::query(
         "insert into images
              (sop_instance_uid, content_sha256, study_instance_uid, series_instance_uid, object_key, media_type,
-              size_bytes, modality, body_part, view, acquired_at, event_source, event_id, event_time)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+              size_bytes, modality, body_part, view, acquired_at, event_source, event_id, event_time,
+              event_notes)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
          on conflict (sop_instance_uid, content_sha256) do nothing",
     )
     .bind(arrival.sop.as_str())
@@ -190,6 +192,7 @@ async fn insert_image(tx: &mut Tx, arrival: &Arrival) -> Result<bool, sqlx::Erro
     .bind(&arrival.source)
     .bind(&arrival.event_id)
     .bind(arrival.event_time)
+    .bind(codes(&arrival.notes))
     .execute(tx)
     .await?;
     Ok(inserted.rows_affected() == 1)

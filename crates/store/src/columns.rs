@@ -4,7 +4,7 @@ use std::error::Error;
 use std::str::FromStr;
 use std::time::Duration;
 
-use cspine_domain::Orientation;
+use cspine_domain::{Note, Notes, Orientation};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use sqlx::postgres::types::PgInterval;
@@ -23,6 +23,17 @@ where
     T: FromStr<Err: Error + Send + Sync + 'static>,
 {
     row.try_get::<Option<&str>, _>(column)?.map(|text| parse(column, text)).transpose()
+}
+
+/// Notes as an array of codes keeps them.
+pub(crate) fn codes(notes: &Notes) -> Vec<&'static str> {
+    notes.iter().copied().map(Note::as_str).collect()
+}
+
+/// The notes of an array of codes. One that a newer version wrote is left out: a note never stands in an answer's way.
+pub(crate) fn notes(row: &PgRow, column: &str) -> Result<Notes, sqlx::Error> {
+    let codes: Vec<String> = row.try_get(column)?;
+    Ok(codes.iter().filter_map(|code| code.parse().ok()).collect())
 }
 
 /// The column `orientation`: EXIF's number, or null.

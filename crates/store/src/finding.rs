@@ -1,10 +1,11 @@
 //! The answer to an image: finding, study, priority and events in one transaction.
 
-use cspine_domain::{Class, Note, Notes, Pose, Reason, Sha256, Uid, Verdict};
+use cspine_domain::{Class, Notes, Pose, Reason, Sha256, Uid, Verdict};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use crate::arrival::register;
+use crate::columns::codes;
 use crate::events::{Envelope, FindingCreated};
 use crate::features;
 use crate::outbox::enqueue;
@@ -181,7 +182,6 @@ impl Store {
 /// The new finding's `id`, with an id and a time for its event; none when the image has one already.
 async fn insert(tx: &mut Tx, finding: &NewFinding) -> Result<Option<PgRow>, sqlx::Error> {
     let NewFinding { arrival, purpose, model, answer, saliency, features: seen, notes } = finding;
-    let notes: Vec<&str> = notes.iter().copied().map(Note::as_str).collect();
     let probabilities = answer.probabilities();
     sqlx::query(
         "insert into findings
@@ -206,7 +206,7 @@ async fn insert(tx: &mut Tx, finding: &NewFinding) -> Result<Option<PgRow>, sqlx
     .bind(saliency.as_ref().map(|s| &s.method))
     .bind(saliency.as_ref().map(|s| &s.heatmap_png))
     .bind(seen.as_deref().map(features::written))
-    .bind(notes)
+    .bind(codes(notes))
     .bind(saliency.as_ref().map(|s| i16::from(s.pose.orientation.exif())))
     .bind(saliency.as_ref().map(|s| s.pose.pixel_aspect))
     .fetch_optional(tx)

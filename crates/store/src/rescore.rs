@@ -1,10 +1,10 @@
 //! Images that a later model is to answer for.
 
-use cspine_domain::{Notes, Sha256, Uid};
+use cspine_domain::{Sha256, Uid};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row as _};
 
-use crate::columns::parsed;
+use crate::columns::{notes, parsed};
 use crate::{Arrival, Store, StoreError};
 
 /// Images to ask a model about.
@@ -66,8 +66,7 @@ impl FromRow<'_, PgRow> for Arrival {
             object_key: row.try_get("object_key")?,
             media_type: row.try_get("media_type")?,
             size_bytes: row.try_get::<Option<i64>, _>("size_bytes")?.map(i64::unsigned_abs),
-            // the event's notes are with the primary finding
-            notes: Notes::new(),
+            notes: notes(row, "event_notes")?,
         })
     }
 }

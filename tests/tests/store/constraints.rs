@@ -41,6 +41,8 @@ async fn impossible_findings_are_refused() {
         let noted = noted.replace("p_normal)", "p_normal, notes)").replace("0.7)", &format!("0.7, {notes})"));
         assert_eq!(refused_by(&db, noted).await, "notes_are_codes", "{notes}");
     }
+    let odd = "update images set event_notes = array['A']".to_owned();
+    assert_eq!(refused_by(&db, odd).await, "event_notes_are_codes");
     for (heatmap, pose) in [
         ("null, null, null", "1, 1"),
         ("'normal', 'gradient', '\\x00'", "0, 1"),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use cspine_domain::OrderPriority;
-use cspine_store::{Awaited, NewFinding, Parked, Purpose};
+use cspine_domain::{Note, Notes, OrderPriority};
+use cspine_store::{Arrival, Awaited, NewFinding, Parked, Purpose};
 use cspine_tests::database::Database;
 
 use crate::parked::parked;
@@ -57,7 +57,7 @@ async fn an_image_is_awaited_until_it_is_answered_or_parked_and_again_when_it_is
 #[tokio::test]
 async fn what_is_overdue_is_given_out_by_order_priority_once_at_a_time_with_all_that_its_event_said() {
     let db = Database::create().await;
-    let stat = ordered(STAT, arrival(1, 1));
+    let stat = Arrival { notes: Notes::from([Note::EventSite, Note::EventView]), ..ordered(STAT, arrival(1, 1)) };
     for arrival in [&stat, &arrival(2, 2), &arrival(3, 3)] {
         db.store.register_arrival(arrival).await.unwrap();
     }
