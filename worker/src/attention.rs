@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cspine_domain::Reason;
 use cspine_store::{StateChange, StateChanged, StudyState};
-use cspine_wire::{AnyEvent, Delivery, Event, Lane, Message, Queue, StudyStatus};
+use cspine_wire::{AnyEvent, Delivery, Event, Message, Queue, StudyStatus};
 
 use crate::arrival;
 use crate::failure::Failure;
@@ -116,9 +116,9 @@ async fn dead_letter(service: &Service, delivery: &Delivery) {
         return park(service, delivery, None, Reason::DeadLettered, detail).await;
     }
     let topology = &service.publisher.broker().topology;
-    if let Some(event) = &event
-        && Lane::ALL.into_iter().any(|lane| queue == topology.queue(Queue::Arrivals(lane)))
-    {
+    // What came into its queue by a CC header, its sender may have had no right to publish there.
+    let from = Queue::ALL.into_iter().find(|from| queue == topology.queue(*from) && delivery.is_addressed_to(*from));
+    if let (Some(Queue::Arrivals(_)), Some(event)) = (from, &event) {
         // Only its registration was given up, which puts it into its lane.
         return register(service, delivery, event).await;
     }
@@ -137,6 +137,12 @@ async fn dead_letter(service: &Service, delivery: &Delivery) {
         }
     }
     let why = header(delivery, "x-first-death-reason").unwrap_or("unknown");
+    match from {
+        // No sender's time limit takes back what was confirmed to it.
+        Some(Queue::Status) if why == "expired" => return status(service, delivery).await,
+        Some(Queue::Labels) if why == "expired" => return labels::record(service, delivery).await,
+        _ => {}
+    }
     let detail = format!("given up by the queue {queue}: {why}");
     let arrival = event.as_ref().map(arrival::row);
     park(service, delivery, arrival, Reason::DeadLettered, detail).await;

@@ -7,7 +7,7 @@ use crate::service::Service;
 
 /// Writes what ageing changed.
 pub async fn sweep(service: Service, every: Duration) {
-    each(service, every, sweep_once).await;
+    each(service, "ageing", every, sweep_once).await;
 }
 
 async fn sweep_once(service: Service) -> Result<(), Failure> {
@@ -27,7 +27,7 @@ async fn sweep_once(service: Service) -> Result<(), Failure> {
 
 /// Keeps the database's gauges fresh.
 pub async fn gauges(service: Service, every: Duration) {
-    each(service, every, read_gauges).await;
+    each(service, "gauges", every, read_gauges).await;
 }
 
 async fn read_gauges(service: Service) -> Result<(), Failure> {
@@ -48,8 +48,9 @@ async fn read_gauges(service: Service) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Does a job of the clock again and again until stopped. One that fails is tried again the next time.
-pub async fn each<F>(service: Service, every: Duration, work: impl Fn(Service) -> F)
+/// Does a job of the clock again and again until stopped. One that fails is tried again the next time, and `/readyz` names it
+/// meanwhile.
+pub async fn each<F>(service: Service, part: &'static str, every: Duration, work: impl Fn(Service) -> F)
 where
     F: Future<Output = Result<(), Failure>>,
 {
@@ -61,9 +62,12 @@ where
             () = service.stop.cancelled() => return,
         }
         match work(service.clone()).await {
-            Ok(()) => {}
+            Ok(()) => service.health.mended(part),
             Err(Failure::Stopping) => return,
-            Err(failure) => tracing::error!(failure = %failure, "a task of the clock failed"),
+            Err(failure) => {
+                tracing::error!(failure = %failure, part, "a task of the clock failed");
+                service.health.fault(part, &failure.to_string());
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_secs(3600);
 
 /// Clears away, hour by hour, what is older than it is to be kept.
 pub async fn run(service: Service, keep: Retention) {
-    each(service, EVERY, move |service| clear_once(service, keep)).await;
+    each(service, "retention", EVERY, move |service| clear_once(service, keep)).await;
 }
 
 async fn clear_once(service: Service, keep: Retention) -> Result<(), Failure> {

@@ -142,7 +142,7 @@ async fn start(args: &RunArgs, service: &Service, usage: Usage, parts: &mut Part
     clock(parts, Box::pin(relay::gauges(service.clone(), GAUGES_EVERY)));
     let reconcile = args.reconcile;
     let reconciling = move |service| reconcile::by_the_clock(service, reconcile);
-    clock(parts, Box::pin(relay::each(service.clone(), args.reconcile_every, reconciling)));
+    clock(parts, Box::pin(relay::each(service.clone(), "reconciling", args.reconcile_every, reconciling)));
     clock(parts, Box::pin(retention::run(service.clone(), args.keep.retention())));
 
     let in_service = InService::default();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cspine_service::{Health, Objects, Waiting};
-use cspine_store::Store;
+use cspine_store::{Fault, Store};
 use cspine_wire::{Backoff, Broker, Delivery, Message, Publisher};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -74,6 +74,7 @@ impl Service {
                 },
                 () = self.leave.cancelled() => return Err(Failure::Stopping),
             };
+            let failure = self.whose(failure).await;
             match failure.disposition() {
                 Disposition::Hold(dependency) => {
                     waiting = Some(self.wait_on(waiting.take(), dependency.as_str(), &failure.to_string()));
@@ -85,6 +86,19 @@ impl Service {
                 () = backoff.wait() => {}
                 () = self.stop.cancelled() => return Err(Failure::Stopping),
             }
+        }
+    }
+
+    /// What a statement waited for in vain may be a row, or a whole table: then no message can be answered, and it is no
+    /// message's matter.
+    async fn whose(&self, failure: Failure) -> Failure {
+        if !matches!(&failure, Failure::Database(error) if error.fault() == Fault::Row) {
+            return failure;
+        }
+        let store = self.store.clone();
+        match tokio::spawn(async move { store.probe().await }).await {
+            Ok(Err(error)) if error.fault() == Fault::Server => error.into(),
+            _ => failure,
         }
     }
 

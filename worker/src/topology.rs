@@ -10,7 +10,7 @@ use crate::service::Service;
 
 /// Declares everything by the clock, until stopped. What publishes and finds its queue gone does not wait for it.
 pub async fn keep(service: Service, every: Duration) {
-    tokio::join!(each(service.clone(), every, declare), each(service, every, watch_alarm));
+    tokio::join!(each(service.clone(), "topology", every, declare), each(service, "alarms", every, watch_alarm));
 }
 
 async fn declare(service: Service) -> Result<(), Failure> {

@@ -1,9 +1,11 @@
 //! Registration: an arrival becomes a study and an image before anything is inferred.
 
 use cspine_domain::{Notes, OrderPriority, Sha256, Uid};
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 
-use crate::columns::codes;
+use crate::columns::{codes, notes};
 use crate::priority::{Cause, reprioritise};
 use crate::session::Tx;
 use crate::{Store, StoreError};
@@ -99,44 +101,59 @@ impl Store {
     /// what is known afterwards is the same.
     pub async fn register_arrival(&self, arrival: &Arrival) -> Result<Registered, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let registered = register(&mut tx, arrival).await?;
+        let (registered, _) = register(&mut tx, arrival).await?;
         tx.commit().await?;
         Ok(registered)
     }
 }
 
-/// Registers within the caller's transaction, which then holds the lock of the SOP instance UID and of the study.
-pub(crate) async fn register(tx: &mut Tx, arrival: &Arrival) -> Result<Registered, StoreError> {
+/// Registers within the caller's transaction, which then holds the lock of the SOP instance UID and of the study. With it
+/// the notes of the event that the image first came with, for one that is published again says nothing of them.
+pub(crate) async fn register(tx: &mut Tx, arrival: &Arrival) -> Result<(Registered, Notes), StoreError> {
     // two transactions with different bytes under one SOP instance UID must see each other to see the conflict
     sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
         .bind(arrival.sop.as_str())
         .execute(&mut *tx)
         .await?;
     let others = images_of_this_uid(tx, arrival).await?;
-    if others.iter().any(|(content, study)| *content == arrival.content.to_string() && study != arrival.study.as_str())
-    {
+    let content = arrival.content.to_string();
+    let known = others.iter().find(|other| other.content == content);
+    if known.is_some_and(|known| known.study != arrival.study.as_str()) {
         return Err(StoreError::OtherStudy);
     }
+    let notes = known.map(|known| known.notes.clone()).unwrap_or_default();
     let new_study = upsert_study(tx, &arrival.named_study()).await?;
     let new_image = insert_image(tx, arrival).await?;
-    let conflict = others.iter().any(|(content, _)| *content != arrival.content.to_string());
+    let conflict = others.iter().any(|other| other.content != content);
     if conflict {
-        let mut studies: Vec<&str> = others.iter().map(|(_, study)| study.as_str()).collect();
+        let mut studies: Vec<&str> = others.iter().map(|other| other.study.as_str()).collect();
         studies.push(arrival.study.as_str());
         sqlx::query("update studies set conflict = true where study_instance_uid = any($1) and not conflict")
             .bind(studies)
             .execute(&mut *tx)
             .await?;
     }
-    Ok(Registered { new_study, new_image, conflict })
+    Ok((Registered { new_study, new_image, conflict }, notes))
 }
 
-/// Content hash and study of each image registered under the SOP instance UID.
-async fn images_of_this_uid(tx: &mut Tx, arrival: &Arrival) -> Result<Vec<(String, String)>, sqlx::Error> {
-    sqlx::query_as("select content_sha256, study_instance_uid from images where sop_instance_uid = $1")
-        .bind(arrival.sop.as_str())
-        .fetch_all(tx)
-        .await
+/// An image registered under a SOP instance UID.
+struct Known {
+    content: String,
+    study: String,
+    notes: Notes,
+}
+
+async fn images_of_this_uid(tx: &mut Tx, arrival: &Arrival) -> Result<Vec<Known>, sqlx::Error> {
+    let rows =
+        sqlx::query("select content_sha256, study_instance_uid, event_notes from images where sop_instance_uid = $1")
+            .bind(arrival.sop.as_str())
+            .fetch_all(tx)
+            .await?;
+    let known = |row: &PgRow| {
+        let (content, study) = (row.try_get("content_sha256")?, row.try_get("study_instance_uid")?);
+        Ok(Known { content, study, notes: notes(row, "event_notes")? })
+    };
+    rows.iter().map(known).collect()
 }
 
 /// Whether the study is new. Locks its row either way.

@@ -80,10 +80,10 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a worker could write its answers now: the server is no standby, the tables are there, the role has its
-    /// rights. A session that turns out read-only is closed: the next one may reach another server.
+    /// Whether a worker could write its answers now: the server is no standby, the tables are there, none of them is locked
+    /// as a whole, the role has its rights. A session that turns out read-only is closed: the next one may reach another server.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        let mut tx = self.pool.session().await?;
+        let mut tx = self.pool.begin().await?;
         let read_only =
             sqlx::query_scalar("select pg_is_in_recovery() or current_setting('transaction_read_only')::boolean");
         if read_only.fetch_one(&mut tx).await? {
@@ -98,7 +98,17 @@ impl Store {
         .bind(WRITTEN_BY_WORKERS)
         .fetch_optional(&mut tx)
         .await?;
-        refused.map_or(Ok(()), |table| Err(StoreError::MissingRight(table)))
+        if let Some(table) = refused {
+            return Err(StoreError::MissingRight(table));
+        }
+        let lock = format!("lock table {} in row exclusive mode", WRITTEN_BY_WORKERS.join(", "));
+        match sqlx::query(sqlx::AssertSqlSafe(lock)).execute(&mut tx).await {
+            Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some("55P03") => {
+                return Err(StoreError::TableLocked);
+            }
+            locked => locked?,
+        };
+        Ok(tx.commit().await?)
     }
 
     /// Brings the schema and the roles' rights up to date. A step of its own (`cspine-worker migrate`), safe beside running workers.
@@ -149,13 +159,24 @@ impl Store {
 const APPLICATION: &str = "cspine";
 
 /// What no worker can do without.
-const WRITTEN_BY_WORKERS: &[&str] = &["studies", "images", "findings", "priority_changes", "outbox", "parked_messages"];
+const WRITTEN_BY_WORKERS: &[&str] = &[
+    "studies",
+    "images",
+    "findings",
+    "priority_changes",
+    "status_events",
+    "awaited_answers",
+    "reviews",
+    "outbox",
+    "parked_messages",
+];
 
 /// What every session is set to.
 fn session(url: &str, options: &StoreOptions) -> Result<PgConnectOptions, StoreError> {
     let bounds = [
         ("statement_timeout", options.statement_timeout.as_millis()),
-        ("lock_timeout", options.lock_timeout.as_millis()),
+        // a lock that is waited for in vain is a row's matter, a statement that takes too long the server's
+        ("lock_timeout", options.lock_timeout.min(options.statement_timeout / 3).as_millis()),
         ("idle_in_transaction_session_timeout", options.idle_in_transaction_timeout.as_millis()),
         // a client whose machine vanished must not hold its locks until TCP gives up after hours
         ("tcp_user_timeout", options.idle_in_transaction_timeout.as_millis()),

@@ -11,7 +11,7 @@ use time::{Date, OffsetDateTime};
 use crate::columns::{parsed, parsed_option};
 use crate::events::{Envelope, ModelDrifted};
 use crate::features;
-use crate::outbox::enqueue;
+use crate::outbox::tell_of_drift;
 use crate::{Store, StoreError};
 
 /// A row of `scored_studies`: a study's first film in scope by a model, as far as drift is measured on it.
@@ -127,7 +127,7 @@ impl Store {
         let Some(row) = added else { return Ok(false) };
         if report.drifted {
             let subject = report.champion.to_string();
-            enqueue(&mut tx, &Envelope::from_row(&row, &subject, ModelDrifted::from(report))?).await?;
+            tell_of_drift(&mut tx, &Envelope::from_row(&row, &subject, ModelDrifted::from(report))?).await?;
         }
         tx.commit().await?;
         Ok(true)

@@ -27,6 +27,12 @@ pub enum StoreError {
     /// The role of this service may not do what the service does.
     #[error("the database role has no right to write to {0}")]
     MissingRight(String),
+    /// Another transaction has locked a whole table: no image can be answered.
+    #[error("a table of the workers' is locked")]
+    TableLocked,
+    /// What came under this source and id before says something else.
+    #[error("another event came under this source and id before")]
+    OtherEvent,
     /// The same SOP instance UID and bytes are already an image of another study.
     #[error("this image already belongs to another study")]
     OtherStudy,
@@ -80,11 +86,13 @@ impl StoreError {
             | StoreError::Encoding(_)
             | StoreError::SettingsLost
             | StoreError::ReadOnly
+            | StoreError::TableLocked
             | StoreError::MissingRight(_) => Fault::Server,
             StoreError::OtherStudy => Fault::Message(Reason::IdentityMismatch),
             StoreError::NoSuchParkedMessage(_)
             | StoreError::AlreadyResolved(_)
             | StoreError::NotResendable(_)
+            | StoreError::OtherEvent
             | StoreError::CollapsedModel
             | StoreError::UngatedModel
             | StoreError::PatientElsewhere => Fault::Message(Reason::BadSchema),
@@ -98,7 +106,7 @@ impl StoreError {
             StoreError::Database(error) | StoreError::Migrate(sqlx::migrate::MigrateError::Execute(error)) => {
                 fault(error) == Fault::Row || heals_by_itself(error)
             }
-            StoreError::ReadOnly => true,
+            StoreError::ReadOnly | StoreError::TableLocked => true,
             _ => false,
         }
     }

@@ -109,9 +109,10 @@ impl EventData for FindingCreated {
     const ROUTING_KEY: &'static str = "finding.created";
 }
 
-impl From<&NewFinding> for FindingCreated {
-    fn from(finding: &NewFinding) -> Self {
-        let NewFinding { arrival, purpose, model, answer, saliency, features: _, notes } = finding;
+impl FindingCreated {
+    /// With the notes of image and event.
+    pub fn of(finding: &NewFinding, notes: Notes) -> Self {
+        let NewFinding { arrival, purpose, model, answer, saliency, features: _, notes: _ } = finding;
         Self {
             study_instance_uid: arrival.study.clone(),
             series_instance_uid: arrival.series.clone(),
@@ -128,7 +129,7 @@ impl From<&NewFinding> for FindingCreated {
                 normal,
             }),
             saliency: saliency.as_ref().map(|s| Explanation { class: s.class, method: s.method.clone() }),
-            notes: notes.clone(),
+            notes,
             arrival: Cause { source: arrival.source.clone(), id: arrival.event_id.clone() },
         }
     }

@@ -148,8 +148,9 @@ impl Store {
     /// Writes a finding and all that follows from it, or, when there is one already, nothing.
     pub async fn record_finding(&self, finding: &NewFinding) -> Result<Recorded, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let registered = register(&mut tx, &finding.arrival).await?;
-        let Some(row) = insert(&mut tx, finding).await? else {
+        let (registered, event_notes) = register(&mut tx, &finding.arrival).await?;
+        let notes = &finding.notes | &event_notes;
+        let Some(row) = insert(&mut tx, finding, &notes).await? else {
             tx.commit().await?; // the registration may be new all the same
             return Ok(Recorded::AlreadyThere);
         };
@@ -168,7 +169,7 @@ impl Store {
                 mark_reading(&mut tx, study).await?;
             }
             let subject = finding.arrival.sop.as_str();
-            enqueue(&mut tx, &Envelope::from_row(&row, subject, FindingCreated::from(finding))?).await?;
+            enqueue(&mut tx, &Envelope::from_row(&row, subject, FindingCreated::of(finding, notes))?).await?;
         }
         let level = sqlx::query_scalar("select listed_level from studies where study_instance_uid = $1")
             .bind(study.as_str())
@@ -180,8 +181,8 @@ impl Store {
 }
 
 /// The new finding's `id`, with an id and a time for its event; none when the image has one already.
-async fn insert(tx: &mut Tx, finding: &NewFinding) -> Result<Option<PgRow>, sqlx::Error> {
-    let NewFinding { arrival, purpose, model, answer, saliency, features: seen, notes } = finding;
+async fn insert(tx: &mut Tx, finding: &NewFinding, notes: &Notes) -> Result<Option<PgRow>, sqlx::Error> {
+    let NewFinding { arrival, purpose, model, answer, saliency, features: seen, notes: _ } = finding;
     let probabilities = answer.probabilities();
     sqlx::query(
         "insert into findings

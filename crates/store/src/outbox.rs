@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::Row as _;
 
 use crate::columns::interval;
-use crate::events::{Envelope, EventData};
+use crate::events::{Envelope, EventData, ModelDrifted};
 use crate::session::Tx;
 use crate::{Store, StoreError};
 
@@ -139,8 +139,17 @@ impl Store {
 
 /// Writes an event for listeners within the caller's transaction.
 pub(crate) async fn enqueue<T: EventData>(tx: &mut Tx, event: &Envelope<T>) -> Result<(), sqlx::Error> {
-    let payload = serde_json::to_string(event).map_err(|e| sqlx::Error::Encode(Box::new(e)))?;
-    insert(tx, Destination::Results, &event.id, event.r#type, T::ROUTING_KEY, &payload).await
+    insert(tx, Destination::Results, &event.id, event.r#type, T::ROUTING_KEY, &json(event)?).await
+}
+
+fn json<T: EventData>(event: &Envelope<T>) -> Result<String, sqlx::Error> {
+    serde_json::to_string(event).map_err(|e| sqlx::Error::Encode(Box::new(e)))
+}
+
+/// Writes of drift within a trainer's transaction, which may write of nothing else.
+pub(crate) async fn tell_of_drift(tx: &mut Tx, event: &Envelope<ModelDrifted>) -> Result<(), sqlx::Error> {
+    sqlx::query("select tell_of_drift($1, $2::json)").bind(&event.id).bind(json(event)?).execute(tx).await?;
+    Ok(())
 }
 
 /// Writes a message that a sender once published, byte for byte, to be published there again. A result among them stays

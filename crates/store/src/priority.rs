@@ -52,7 +52,10 @@ pub(crate) async fn reprioritise(tx: &mut Tx, study: &Uid, cause: Cause) -> Resu
     let moved = sqlx::query(
         "with due as (
              select study_instance_uid, listed_level, listed_flagged,
-                    study_level(order_priority, ai_level, arrived_at, now()) as level, flagged
+                    -- only an order lowers: a longer cap of ageing takes nothing back
+                    case when $2 = 'order' then study_level(order_priority, ai_level, arrived_at, now())
+                         else least(listed_level, study_level(order_priority, ai_level, arrived_at, now())) end as level,
+                    flagged
                from studies where study_instance_uid = $1 and state = 'open' for update
          ), moved as (
              update studies s set listed_level = due.level, listed_flagged = due.flagged

@@ -3,7 +3,7 @@
 use cspine_domain::{Class, ConfirmationSource, Label, Orientation, Sha256, Uid};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row as _};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::columns::{count, orientation, parsed};
 use crate::session::Tx;
@@ -32,6 +32,14 @@ pub struct NewReview {
     pub confirmed_at: OffsetDateTime,
     /// The event, of the same source, that this one corrects.
     pub supersedes: Option<String>,
+}
+
+impl NewReview {
+    /// Whether two of one source and id say the same; the database keeps microseconds.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let at_once = (self.confirmed_at - other.confirmed_at).abs() <= Duration::MICROSECOND;
+        at_once && Self { confirmed_at: other.confirmed_at, ..self.clone() } == *other
+    }
 }
 
 /// A labelled image that is here.
@@ -88,8 +96,15 @@ pub struct LabelTally {
 
 impl Store {
     /// Puts a word on record; false when it was there.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherEvent`]: another word is there under its source and id.
     pub async fn record_review(&self, review: &NewReview) -> Result<bool, StoreError> {
-        Ok(self.record_reviews(std::slice::from_ref(review)).await? == 1)
+        if self.record_reviews(std::slice::from_ref(review)).await? == 1 {
+            return Ok(true);
+        }
+        let kept = self.reviews_named(&review.source, std::slice::from_ref(&review.event_id)).await?;
+        if kept.iter().any(|kept| kept.says_the_same(review)) { Ok(false) } else { Err(StoreError::OtherEvent) }
     }
 
     /// Puts words on record in this order, all or none; how many were not there before.

@@ -41,7 +41,6 @@ begin
             ('cspine_trainer', 'select, insert',
              'model_changes, training_log, evidence, patient_sets, patient_merges, reference_images, reviews, drift_reports'),
             ('cspine_trainer', 'select, insert, delete', 'label_uses'),
-            ('cspine_trainer', 'insert', 'outbox'),
             ('cspine_trainer', 'select',
              'studies, images, findings, labelled_images, scored_studies, split_key, _sqlx_migrations'),
             -- whoever shows the list
@@ -53,4 +52,9 @@ begin
     loop
         execute format('grant %s on %I to %I', wanted.may, wanted.relation, wanted.role);
     end loop;
+
+    if to_regprocedure('tell_of_drift(text, json)') is not null
+       and exists (select from pg_roles where rolname = 'cspine_trainer') then
+        grant execute on function tell_of_drift(text, json) to cspine_trainer;
+    end if;
 end $$;

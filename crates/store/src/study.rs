@@ -1,6 +1,7 @@
 //! A study's way through the reading room: open, reading, finished.
 
 use cspine_domain::Uid;
+use sqlx::Row as _;
 use time::OffsetDateTime;
 
 use crate::columns::parsed;
@@ -69,6 +70,9 @@ pub enum StateChanged {
     },
     /// It was in that state already.
     Unchanged,
+    /// A flag was set while it was being read, which its reader may not have seen: it is open instead, at its new place, and
+    /// finished by the next word.
+    FlaggedSince,
     /// Older than a status event of the same source, or the same one again.
     Stale,
     /// No image of this study has arrived yet.
@@ -83,30 +87,40 @@ impl Store {
     /// is held against another's.
     pub async fn set_study_state(&self, change: &StateChange) -> Result<StateChanged, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let Some(from) = lock(&mut tx, change).await? else { return Ok(StateChanged::UnknownStudy) };
+        let Some((from, flagged_since)) = lock(&mut tx, change).await? else { return Ok(StateChanged::UnknownStudy) };
         if overtaken(&mut tx, change).await? {
             tx.commit().await?;
             return Ok(StateChanged::Stale);
         }
-        if from != change.state && change.state != StudyState::Finished {
+        // As if it had been finished first: then the flag would have brought it back.
+        let unseen = flagged_since && change.state == StudyState::Finished;
+        let state = if unseen { StudyState::Open } else { change.state };
+        if from != state && state != StudyState::Finished {
             // to its place as of this moment: there it stands still while it is read, and from there it goes on
             let cause = if from == StudyState::Open { Cause::Ageing } else { Cause::Status };
             open(&mut tx, &change.study).await?;
             reprioritise(&mut tx, &change.study, cause).await?;
         }
-        write(&mut tx, change, from).await?;
+        write(&mut tx, change, from, state).await?;
         tx.commit().await?;
-        Ok(if from == change.state { StateChanged::Unchanged } else { StateChanged::Changed { from } })
+        Ok(match () {
+            () if unseen => StateChanged::FlaggedSince,
+            () if from == state => StateChanged::Unchanged,
+            () => StateChanged::Changed { from },
+        })
     }
 }
 
-/// The study's state, its row locked; none when there is no such study.
-async fn lock(tx: &mut Tx, change: &StateChange) -> Result<Option<StudyState>, sqlx::Error> {
-    let row = sqlx::query("select state from studies where study_instance_uid = $1 for update")
-        .bind(change.study.as_str())
-        .fetch_optional(tx)
-        .await?;
-    row.map(|row| parsed(&row, "state")).transpose()
+/// The study's state, and whether a flag was set while it was being read, its row locked; none when there is no such study.
+async fn lock(tx: &mut Tx, change: &StateChange) -> Result<Option<(StudyState, bool)>, sqlx::Error> {
+    let row = sqlx::query(
+        "select state, flagged_in_reading_at is not null as flagged_since from studies
+          where study_instance_uid = $1 for update",
+    )
+    .bind(change.study.as_str())
+    .fetch_optional(tx)
+    .await?;
+    row.map(|row| Ok((parsed(&row, "state")?, row.try_get("flagged_since")?))).transpose()
 }
 
 /// Puts an event on record. Whether it was there, or comes after a later one of its source.
@@ -114,7 +128,10 @@ async fn lock(tx: &mut Tx, change: &StateChange) -> Result<Option<StudyState>, s
 /// Which of two is the later one, their sender's clock says, if it went alike for both: if as much time passed between each
 /// event's own time and its receipt, give or take an hour. A clock that was set in between, a daylight-saving fault or a local
 /// time sent as UTC says nothing; then the order of receipt counts.
-async fn overtaken(tx: &mut Tx, change: &StateChange) -> Result<bool, sqlx::Error> {
+///
+/// # Errors
+/// [`StoreError::OtherEvent`]
+async fn overtaken(tx: &mut Tx, change: &StateChange) -> Result<bool, StoreError> {
     let (Some((source, id)), Some(at)) = (&change.event, change.at) else { return Ok(false) };
     let first: Option<bool> = sqlx::query_scalar(
         "insert into status_events (study_instance_uid, source, event_id, state, sent_at) values ($1, $2, $3, $4, $5)
@@ -128,9 +145,20 @@ async fn overtaken(tx: &mut Tx, change: &StateChange) -> Result<bool, sqlx::Erro
     .fetch_optional(&mut *tx)
     .await?;
     if first.is_none() {
-        return Ok(true);
+        let again: bool = sqlx::query_scalar(
+            "select state = $4 and sent_at = $5 from status_events
+              where study_instance_uid = $1 and source = $2 and event_id = $3",
+        )
+        .bind(change.study.as_str())
+        .bind(source)
+        .bind(id)
+        .bind(change.state.as_str())
+        .bind(at)
+        .fetch_one(tx)
+        .await?;
+        return if again { Ok(true) } else { Err(StoreError::OtherEvent) };
     }
-    sqlx::query_scalar(
+    let overtaken = sqlx::query_scalar(
         "select exists (select from status_events
                          where study_instance_uid = $1 and source = $2 and sent_at > $3
                            and received_at - sent_at - (now() - $3) between interval '-1 hour' and interval '1 hour')",
@@ -139,7 +167,8 @@ async fn overtaken(tx: &mut Tx, change: &StateChange) -> Result<bool, sqlx::Erro
     .bind(source)
     .bind(at)
     .fetch_one(tx)
-    .await
+    .await?;
+    Ok(overtaken)
 }
 
 /// Only an open study can move.
@@ -149,7 +178,7 @@ async fn open(tx: &mut Tx, study: &Uid) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-async fn write(tx: &mut Tx, change: &StateChange, from: StudyState) -> Result<(), sqlx::Error> {
+async fn write(tx: &mut Tx, change: &StateChange, from: StudyState, to: StudyState) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update studies
             -- a time from outside is never later than now
@@ -161,10 +190,10 @@ async fn write(tx: &mut Tx, change: &StateChange, from: StudyState) -> Result<()
           where study_instance_uid = $1",
     )
     .bind(change.study.as_str())
-    .bind(change.state.as_str())
+    .bind(to.as_str())
     .bind(change.at)
     .bind(change.event.as_ref().map(|(source, id)| format!("{source} {id}"))) // a source is a URI and holds no space
-    .bind(from != change.state)
+    .bind(from != to)
     .bind(&change.by)
     .execute(tx)
     .await?;

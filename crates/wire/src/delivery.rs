@@ -72,7 +72,8 @@ impl Delivery {
             queue,
             exchange: delivery.exchange.to_string(),
             routing_key: delivery.routing_key.to_string(),
-            attempt: count(headers, ATTEMPT),
+            // a sender's own header counts nothing: what was tried before comes from an exchange of ours
+            attempt: if delivery.exchange.as_str() == broker.topology.events() { 0 } else { count(headers, ATTEMPT) },
             deliveries_before: count(headers, "x-delivery-count"),
             headers: table(headers, 0),
             body: delivery.data,
@@ -88,7 +89,12 @@ impl Delivery {
     /// Whether it came by a routing key that its queue is bound by. The headers `CC` and `BCC` bring a message into other
     /// queues too, and brokers before 4.0 do not ask whether its sender may publish there.
     pub fn is_addressed(&self) -> bool {
-        self.queue.takes(&self.routing_key)
+        self.is_addressed_to(self.queue)
+    }
+
+    /// The same of another queue, which it was in before it was given up.
+    pub fn is_addressed_to(&self, queue: Queue) -> bool {
+        queue.takes(&self.routing_key)
     }
 
     /// It is done: commit first.

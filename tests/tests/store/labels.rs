@@ -1,7 +1,7 @@
 //! What people say of images, and the one label that follows from it.
 
 use cspine_domain::{Class, ConfirmationSource, Label, Orientation, Pose};
-use cspine_store::{Arrival, Fault, NewFinding, NewReview, Saliency, Store};
+use cspine_store::{Arrival, Fault, NewFinding, NewReview, Saliency, Store, StoreError};
 use cspine_tests::database::Database;
 use time::{Duration, OffsetDateTime};
 
@@ -36,8 +36,10 @@ async fn a_word_is_recorded_once() {
     let image = arrived(&db.store, 1).await;
     let word = review("a", &image, FRACTURE, "reader-1", 1);
     assert!(db.store.record_review(&word).await.unwrap());
-    // also with another content: the event is the same
-    assert!(!db.store.record_review(&NewReview { label: NORMAL, ..word.clone() }).await.unwrap());
+    assert!(!db.store.record_review(&word).await.unwrap());
+    // another word under its id is no duplicate: it must not get lost
+    let other = db.store.record_review(&NewReview { label: NORMAL, ..word.clone() }).await.unwrap_err();
+    assert!(matches!(other, StoreError::OtherEvent) && matches!(other.fault(), Fault::Message(_)), "{other}");
     let elsewhere = NewReview { source: "/elsewhere".into(), ..word.clone() };
     let news = [word.clone(), elsewhere, review("b", &image, FRACTURE, "reader-2", 1), word];
     assert_eq!(db.store.record_reviews(&news).await.unwrap(), 2);

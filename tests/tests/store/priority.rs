@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
 use cspine_domain::OrderPriority::{self, Routine, Stat, Urgent};
-use cspine_store::Answer;
+use cspine_store::{Answer, StateChange, StateChanged, StudyState};
 use cspine_tests::database::Database;
 use tokio::sync::Barrier;
 
-use crate::samples::{COLOUR, DISLOCATION, FRACTURE, NORMAL, age, arrival, changes, count, listed, ordered, record};
+use crate::samples::{
+    COLOUR, DISLOCATION, FRACTURE, NORMAL, age, arrival, changes, count, listed, ordered, record, uid,
+};
 
 #[tokio::test]
 async fn the_level_is_the_more_urgent_of_order_and_answer() {
@@ -69,6 +71,28 @@ async fn the_caps_are_settings() {
         .await
         .unwrap();
     assert_eq!(listed(&db.store, 1).await.level, 2);
+}
+
+#[tokio::test]
+async fn a_cap_that_was_made_longer_takes_nothing_back_and_stops_no_sweep() {
+    let db = Database::create().await;
+    for study in 1..=2 {
+        db.store.register_arrival(&arrival(study, study)).await.unwrap();
+        age(&db.store, study, 250).await;
+    }
+    assert_eq!(db.store.sweep().await.unwrap(), 2);
+    sqlx::query("update ageing_caps set cap = '24 hours'").execute(db.store.pool()).await.unwrap();
+    age(&db.store, 2, 25 * 60).await;
+    for state in [StudyState::Reading, StudyState::Open] {
+        let change = StateChange { study: uid(1), state, at: None, event: None, by: None };
+        assert!(matches!(db.store.set_study_state(&change).await.unwrap(), StateChanged::Changed { .. }));
+    }
+    db.store.sweep().await.unwrap();
+    let levels: Vec<i16> = sqlx::query_scalar("select listed_level from studies order by study_instance_uid")
+        .fetch_all(db.store.pool())
+        .await
+        .unwrap();
+    assert_eq!(levels, [2, 2]);
 }
 
 #[tokio::test]

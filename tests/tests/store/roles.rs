@@ -115,6 +115,8 @@ async fn a_trainer_learns_and_moves_models_and_does_not_touch_the_list() {
     trainer.store.shadow_tally(Sha256::of(b"model"), model).await.unwrap();
     let fence = trainer.store.acquire_lease("trainer", std::time::Duration::from_secs(60)).await.unwrap().unwrap();
     trainer.store.release_lease(fence).await.unwrap();
+    let drift = "select tell_of_drift('drift', '{\"type\": \"org.cspine.model.drifted.v1\"}')";
+    sqlx::query(drift).execute(trainer.store.pool()).await.unwrap();
     trainer.is_refused(&NOBODYS).await;
     trainer
         .is_refused(&[
@@ -125,6 +127,9 @@ async fn a_trainer_learns_and_moves_models_and_does_not_touch_the_list() {
             "insert into priority_changes (study_instance_uid) values ('1')",
             "select * from parked_messages",
             "delete from parked_messages",
+            "insert into outbox (destination, event_id, event_type, routing_key, payload)
+             values ('events', 'forged', 'parked.resent', 'study.status', '{}')",
+            "select tell_of_drift('forged', '{\"type\": \"org.cspine.study.reprioritised.v1\"}')",
             "update outbox set payload = '{}'",
             "delete from outbox",
             "delete from model_changes",

@@ -1,5 +1,7 @@
 //! What the server refuses, whose fault that is, and which sessions are used again.
 
+use std::time::Duration;
+
 use cspine_domain::Reason;
 use cspine_store::{Arrival, Fault, Store, StoreError, StoreOptions};
 use cspine_tests::database::{Database, with_database};
@@ -74,10 +76,7 @@ async fn whose_fault_it_is_the_server_says_and_the_next_call_works_once_it_is_me
     let others = "select pg_terminate_backend(pid) from pg_stat_activity
                    where datname = current_database() and pid <> pg_backend_pid()";
     run(&db, others).await;
-    wait::until("the session is replaced", std::time::Duration::from_secs(30), async || {
-        register(&store, 91).await.ok()
-    })
-    .await;
+    wait::until("the session is replaced", Duration::from_secs(30), async || register(&store, 91).await.ok()).await;
 }
 
 #[tokio::test]
@@ -156,6 +155,22 @@ async fn what_the_message_says_is_its_own_fault() {
     for (what, value) in values {
         let refused = db.store.register_arrival(&value).await.unwrap_err();
         assert_eq!(refused.fault(), Fault::Message(Reason::BadSchema), "{what}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_is_locked_as_a_whole_is_the_servers_fault() {
+    let db = Database::create().await;
+    let store =
+        Store::connect(&db.url, &StoreOptions { lock_timeout: Duration::from_millis(200), ..one() }).await.unwrap();
+    for table in ["findings", "parked_messages", "status_events"] {
+        let mut maintenance = db.store.pool().begin().await.unwrap();
+        let lock = sqlx::AssertSqlSafe(format!("lock table {table} in share mode"));
+        sqlx::query(lock).execute(&mut *maintenance).await.unwrap();
+        let locked = store.probe().await.unwrap_err();
+        assert!(matches!(locked, StoreError::TableLocked) && locked.fault() == Fault::Server, "{table}: {locked}");
+        maintenance.rollback().await.unwrap();
+        store.probe().await.unwrap();
     }
 }
 

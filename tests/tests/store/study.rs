@@ -1,7 +1,7 @@
 use cspine_domain::OrderPriority::{Stat, Urgent};
-use cspine_store::StateChanged::{Changed, Stale, Unchanged, UnknownStudy};
+use cspine_store::StateChanged::{Changed, FlaggedSince, Stale, Unchanged, UnknownStudy};
 use cspine_store::StudyState::{self, Finished, Open, Reading};
-use cspine_store::{Recorded, StateChange, StateChanged, Store};
+use cspine_store::{Recorded, StateChange, StateChanged, Store, StoreError};
 use cspine_tests::database::Database;
 use time::{Duration, OffsetDateTime};
 
@@ -50,11 +50,29 @@ async fn status_events_count_by_their_own_time_and_once() {
     assert_eq!(db.store.set_study_state(&event(3, 20, Reading)).await.unwrap(), Changed { from: Open });
 }
 
-/// An event of this source as it was received, its own clock so many minutes beside ours.
-async fn received(store: &Store, source: &str, id: u32, clock: i64, state: StudyState) -> StateChanged {
+#[tokio::test]
+async fn another_event_under_an_id_that_was_used_is_refused_and_the_same_again_is_not() {
+    let db = Database::create().await;
+    db.store.register_arrival(&arrival(1, 1)).await.unwrap();
+    assert_eq!(db.store.set_study_state(&event(1, 10, Reading)).await.unwrap(), Changed { from: Open });
+    assert_eq!(db.store.set_study_state(&event(1, 10, Reading)).await.unwrap(), Stale);
+    for other in [event(1, 10, Finished), event(1, 20, Reading)] {
+        let refused = db.store.set_study_state(&other).await.unwrap_err();
+        assert!(matches!(refused, StoreError::OtherEvent), "{refused}");
+    }
+    assert_eq!(listed(&db.store, 1).await.state, Reading);
+}
+
+/// An event of this source, its own clock so many minutes beside ours.
+fn sent(source: &str, id: u32, clock: i64, state: StudyState) -> StateChange {
     let at = OffsetDateTime::now_utc() + Duration::minutes(clock);
     let event = Some((source.to_owned(), id.to_string()));
-    store.set_study_state(&StateChange { study: uid(1), state, at: Some(at), event, by: None }).await.unwrap()
+    StateChange { study: uid(1), state, at: Some(at), event, by: None }
+}
+
+/// The same as it was received.
+async fn received(store: &Store, source: &str, id: u32, clock: i64, state: StudyState) -> StateChanged {
+    store.set_study_state(&sent(source, id, clock, state)).await.unwrap()
 }
 
 #[tokio::test]
@@ -78,10 +96,11 @@ async fn no_senders_clock_freezes_a_study() {
         let db = Database::create().await;
         db.store.register_arrival(&arrival(1, 1)).await.unwrap();
         let other = if same { "/ris" } else { "/viewer" };
-        assert_eq!(received(&db.store, "/ris", 1, first, Reading).await, Changed { from: Open }, "{what}");
+        let reading = sent("/ris", 1, first, Reading);
+        assert_eq!(db.store.set_study_state(&reading).await.unwrap(), Changed { from: Open }, "{what}");
         assert_eq!(received(&db.store, other, 2, second, Finished).await, Changed { from: Reading }, "{what}");
         // a duplicate, however late, changes nothing
-        assert_eq!(received(&db.store, "/ris", 1, first, Reading).await, Stale, "{what}");
+        assert_eq!(db.store.set_study_state(&reading).await.unwrap(), Stale, "{what}");
         let told: OffsetDateTime =
             sqlx::query_scalar("select state_event_at from studies").fetch_one(db.store.pool()).await.unwrap();
         assert!(
@@ -168,6 +187,20 @@ async fn a_flag_set_while_a_study_is_read_is_shown_until_that_ends() {
     assert_eq!((row.flagged_since_reading, row.level), (false, 0));
     set(&db.store, 1, Reading).await;
     assert!(!listed(&db.store, 1).await.flagged_since_reading);
+}
+
+#[tokio::test]
+async fn a_study_flagged_while_it_was_read_is_finished_by_the_second_word_only() {
+    let db = Database::create().await;
+    db.store.register_arrival(&arrival(1, 1)).await.unwrap();
+    set(&db.store, 1, Reading).await;
+    record(&db.store, arrival(1, 2), DISLOCATION).await;
+    assert_eq!(set(&db.store, 1, Finished).await, FlaggedSince);
+    let row = listed(&db.store, 1).await;
+    assert_eq!((row.state, row.level, row.flagged, row.flagged_since_reading), (Open, 0, true, false));
+    assert_eq!(changes(&db.store, 1).await, ["status"]);
+    assert_eq!(set(&db.store, 1, Finished).await, Changed { from: Open });
+    assert!(find(&db.store, 1).await.is_none());
 }
 
 #[tokio::test]

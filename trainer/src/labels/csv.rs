@@ -5,8 +5,8 @@ use cspine_domain::{Sha256, Uid};
 use cspine_store::NewReview;
 use csv::StringRecord;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::table::Table;
 
@@ -59,9 +59,14 @@ fn review(mut line: Line, source: &str) -> Result<NewReview> {
         reviewer: text("reviewer", line.reviewer)?,
         label_source: line.source.parse().context(word("source"))?,
         answer_seen: line.answer_seen,
-        confirmed_at: OffsetDateTime::parse(&line.confirmed_at, &Rfc3339).context(word("confirmed_at"))?,
+        confirmed_at: moment(&line.confirmed_at).with_context(|| word("confirmed_at"))?,
         supersedes: line.supersedes.filter(|id| !id.is_empty()),
     })
+}
+
+/// A moment that has a place in UTC's years too: `9999-12-31T23:59:59-01:00` is of the year 10000 there.
+fn moment(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)
 }
 
 /// Without the value, which may be anything.
@@ -128,6 +133,7 @@ mod tests {
             (",one,SHA,fracture,r-1,ct,true,2026-11-25T10:00:00Z,", "sop_instance_uid"),
             (",1.2.3,SHA,fracture,,ct,true,2026-11-25T10:00:00Z,", "reviewer"),
             (",1.2.3,SHA,fracture,r-1,ct,true,yesterday,", "confirmed_at"),
+            (",1.2.3,SHA,fracture,r-1,ct,true,9999-12-31T23:59:59-01:00,", "confirmed_at"),
             (",1.2.3,SHA,fracture,r-1,ct,maybe,2026-11-25T10:00:00Z,", "answer_seen is not what it should be"),
             (",1.2.3,SHA,fracture,r-1,ct,true", "another number of fields"),
         ] {

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result, ensure};
 use cspine_store::NewReview;
-use time::Duration;
 
 use super::{ImportArgs, csv};
 use crate::database::connect;
@@ -22,7 +21,8 @@ pub(super) async fn run(args: &ImportArgs) -> Result<()> {
     let there = store.reviews_named(&args.source, &ids).await?;
 
     let mut named: HashMap<&str, &NewReview> = there.iter().map(|review| (review.event_id.as_str(), review)).collect();
-    let changed = lines(&reviews, &numbers, |review| !same(named.entry(&review.event_id).or_insert(review), review));
+    let changed =
+        lines(&reviews, &numbers, |review| !named.entry(&review.event_id).or_insert(review).says_the_same(review));
     ensure!(
         changed.is_empty(),
         "another label has the id of {}: what corrects one has an id of its own, and names the other in supersedes",
@@ -42,10 +42,4 @@ pub(super) async fn run(args: &ImportArgs) -> Result<()> {
 fn lines<'a>(reviews: &'a [NewReview], numbers: &[u64], mut holds: impl FnMut(&'a NewReview) -> bool) -> Vec<String> {
     let held = reviews.iter().zip(numbers).filter(|(review, _)| holds(review));
     held.map(|(_, number)| format!("line {number}")).collect()
-}
-
-/// Whether two of one id say the same; the database keeps microseconds.
-fn same(one: &NewReview, other: &NewReview) -> bool {
-    let at_once = (one.confirmed_at - other.confirmed_at).abs() < Duration::MICROSECOND;
-    at_once && NewReview { confirmed_at: other.confirmed_at, ..one.clone() } == *other
 }

@@ -49,6 +49,9 @@ pub async fn set(args: &StudyArgs) -> anyhow::Result<()> {
     match args.database.store()?.set_study_state(&change).await? {
         StateChanged::Changed { from } => print_line(&format!("{} -> {}", from.as_str(), state.as_str())),
         StateChanged::Unchanged => print_line(&format!("already {}", state.as_str())),
+        StateChanged::FlaggedSince => print_line(
+            "open: an image was flagged while the study was being read; once that was seen, finish it once more",
+        ),
         StateChanged::Stale => anyhow::bail!("a later change has been recorded already"),
         StateChanged::UnknownStudy => anyhow::bail!("no such study"),
     }

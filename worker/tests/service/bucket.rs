@@ -60,9 +60,11 @@ impl Bucket {
     }
 
     /// Starts a worker that has its objects from here.
-    pub fn start_worker(&self, flags: Vec<String>) -> Process {
+    pub fn start_worker(&self, mut flags: Vec<String>) -> Process {
+        let store = flags.iter().position(|flag| flag == "--store-url").expect("a site's flags name its store");
+        flags[store + 1] = "s3://images".into();
         let mut command = Command::new(PROGRAM);
-        command.arg("run").args(flags).args(["--store-url", "s3://images"]).stderr(Stdio::null());
+        command.arg("run").args(flags).stderr(Stdio::null());
         let settings = [("REGION", "eu"), ("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b"), ("ALLOW_HTTP", "true")];
         command.envs(settings.map(|(name, value)| (format!("AWS_{name}"), value)));
         Process(command.env("AWS_ENDPOINT", &self.address).spawn().unwrap())

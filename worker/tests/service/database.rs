@@ -134,3 +134,29 @@ async fn a_row_that_somebody_holds_keeps_one_image_waiting_and_no_other() {
     worker.stop().await;
     site.remove().await;
 }
+
+#[tokio::test]
+async fn while_a_whole_table_is_locked_images_wait_and_the_worker_says_so() {
+    let site = Site::new().await;
+    let address = free_address();
+    let worker = site.start(&["--admin-addr", &address, "--statement-timeout", "1500ms"]);
+    let first = site.image(&png(128, 128));
+    site.publish(&first).await;
+    site.finding(&first).await;
+    let mut maintenance = site.store().pool().begin().await.unwrap();
+    sqlx::query("set local idle_in_transaction_session_timeout = 0").execute(&mut *maintenance).await.unwrap();
+    sqlx::query("lock table findings in share mode").execute(&mut *maintenance).await.unwrap();
+    let held = site.image(&png(128, 128));
+    site.publish(&held).await;
+    eventually("it says that a table is locked", async || {
+        let (status, body) = readyz(&address).await?;
+        (status == 503 && body["missing"]["postgres"].as_str()?.contains("locked")).then_some(())
+    })
+    .await;
+    maintenance.rollback().await.unwrap();
+    site.finding(&held).await;
+    eventually("it is ready", async || readyz(&address).await.filter(|(status, _)| *status == 200)).await;
+    assert_eq!(site.store().parked_count().await.unwrap(), 0);
+    worker.stop().await;
+    site.remove().await;
+}

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use cspine_domain::{OrderPriority, Reason};
+use cspine_domain::{Note, Notes, OrderPriority, Reason};
 use cspine_tests::python::Stranger;
 use cspine_wire::{Event, ImageArrived, Lane, Message, Queue};
 use cspine_worker::arrival::row;
@@ -136,6 +136,20 @@ async fn under_a_running_worker_every_exchange_may_go_and_what_is_then_published
     assert_eq!(site.store().parked_count().await.unwrap(), 0);
     worker.stop().await;
     site.remove().await;
+}
+
+#[tokio::test]
+async fn an_image_that_is_published_again_keeps_the_notes_of_its_event() {
+    let site = Site::new().await;
+    let mut event = site.image(&png(128, 128));
+    event.data.notes = Notes::from([Note::EventSite]);
+    site.store().register_arrival(&row(&event)).await.unwrap();
+    site.has_waited(&event, 2).await;
+    site.publisher.connect().await.unwrap();
+    assert!(site.reconciled(&[]).starts_with("1 found, 1 republished"));
+    let worker = site.start(&[]);
+    assert_eq!(site.finding(&event).await.notes, ["event_site"]);
+    site.assert_all_told(worker).await;
 }
 
 #[tokio::test]

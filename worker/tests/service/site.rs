@@ -36,7 +36,6 @@ pub struct Running {
 }
 
 #[derive(Parser)]
-#[command(args_override_self = true)]
 struct Flags {
     #[command(flatten)]
     run: RunArgs,
@@ -76,34 +75,28 @@ impl Site {
 
     /// The flags of `run` with a model's file.
     pub fn flags(&self, more: &[&str]) -> Vec<String> {
-        self.following_flags(&[&["--allow-ungated", "--model", model().to_str().unwrap()], more].concat())
+        let own = ["--allow-ungated", "--model", model().to_str().unwrap()];
+        let own = if more.contains(&"--model") { &own[..1] } else { &own[..] };
+        self.following_flags(&[own, more].concat())
     }
 
-    /// The flags of `run`, without a model: it follows the registry.
+    /// The flags of `run`, without a model: it follows the registry. What is given takes the place of the site's own.
     pub fn following_flags(&self, more: &[&str]) -> Vec<String> {
         let amqp = std::env::var("AMQP_URL").unwrap();
         let store = format!("file://{}", self.objects().display());
-        let flags = [
-            "--database-url",
-            &self.database.url,
-            "--amqp-url",
-            &amqp,
-            "--store-url",
-            &store,
-            "--topology-prefix",
-            &self.broker.topology.prefix,
-            "--retry-delays",
-            "300ms,600ms",
-            "--admin-addr",
-            "127.0.0.1:0",
-            "--slots-routine",
-            "1",
-            "--outbox-every",
-            "100ms",
-            "--alone-program",
-            PROGRAM,
+        let own = [
+            ["--database-url", &self.database.url],
+            ["--amqp-url", &amqp],
+            ["--store-url", &store],
+            ["--topology-prefix", &self.broker.topology.prefix],
+            ["--retry-delays", "300ms,600ms"],
+            ["--admin-addr", "127.0.0.1:0"],
+            ["--slots-routine", "1"],
+            ["--outbox-every", "100ms"],
+            ["--alone-program", PROGRAM],
         ];
-        flags.iter().chain(more).map(|flag| (*flag).to_owned()).collect()
+        let own = own.iter().filter(|[flag, _]| !more.contains(flag)).flatten();
+        own.chain(more).map(|flag| (*flag).to_owned()).collect()
     }
 
     pub fn start(&self, more: &[&str]) -> Running {
@@ -284,7 +277,9 @@ pub fn arrival(bytes: &[u8]) -> Event<ImageArrived> {
         notes: Notes::new(),
     };
     let id = format!("event-{process}-{number}");
-    Event { id, source: "/test".into(), subject: None, time: OffsetDateTime::now_utc(), data }
+    // the database keeps microseconds
+    let time = OffsetDateTime::now_utc().truncate_to_microsecond();
+    Event { id, source: "/test".into(), subject: None, time, data }
 }
 
 /// A DICOM file whose UIDs are nobody's here.
