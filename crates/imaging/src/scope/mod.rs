@@ -84,6 +84,8 @@ enum Evidence {
     Accept,
     Reject(Rejection),
     Silent,
+    /// It names what is wanted among others: it confirms nothing, and no other may reject.
+    Several,
 }
 
 impl Evidence {
@@ -91,17 +93,19 @@ impl Evidence {
         Evidence::Reject(Rejection { attribute: attribute.to_owned(), value: value.into() })
     }
 
-    /// Of equals: what they agree on. `None` where one accepts and another rejects.
+    /// Of equals: what they agree on. `None` where one rejects and another names what is wanted.
     fn agreed(all: impl IntoIterator<Item = Self>) -> Option<Self> {
-        let (mut accepts, mut rejection) = (false, None);
+        let (mut accepts, mut several, mut rejection) = (false, false, None);
         for evidence in all {
             match evidence {
                 Evidence::Accept => accepts = true,
                 Evidence::Reject(_) => rejection = rejection.or(Some(evidence)),
                 Evidence::Silent => {}
+                Evidence::Several => several = true,
             }
         }
         match (accepts, rejection) {
+            (false, Some(_)) if several => None,
             (true, Some(_)) => None,
             (true, None) => Some(Evidence::Accept),
             (false, rejection) => Some(rejection.unwrap_or(Evidence::Silent)),
@@ -109,6 +113,7 @@ impl Evidence {
     }
 }
 
+/// Whether a word stands in a list with blanks between its words.
 fn is_in(list: &str, word: &str) -> bool {
     list.split_whitespace().any(|known| known == word)
 }
@@ -120,7 +125,7 @@ fn kind(sources: &[&Header], words: &ScopeWords) -> Evidence {
     }
     let class = sources.iter().find_map(|source| source.sop_class.as_ref()).map(Uid::as_str);
     // Secondary Capture may be a digitised film or a screenshot: only its modality can tell, and not for sure.
-    let captured = class.is_some_and(|class| class.starts_with("1.2.840.10008.5.1.4.1.1.7"));
+    let captured = class.is_some_and(|class| is_or_is_under(class, "1.2.840.10008.5.1.4.1.1.7"));
     let of_class = match class {
         // Computed Radiography; Digital X-Ray for presentation.
         Some("1.2.840.10008.5.1.4.1.1.1" | "1.2.840.10008.5.1.4.1.1.1.1") => Evidence::Accept,
@@ -137,8 +142,14 @@ fn kind(sources: &[&Header], words: &ScopeWords) -> Evidence {
     match Evidence::agreed(sources.iter().map(modality)) {
         None => Evidence::Silent,
         Some(Evidence::Silent) => of_class,
+        // A radiograph by its class, and something else by its modality.
+        Some(Evidence::Reject(_)) if of_class == Evidence::Accept => Evidence::Silent,
         Some(said) => said,
     }
+}
+
+fn is_or_is_under(uid: &str, root: &str) -> bool {
+    uid.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// A class of the standard by its UID, if it can be one: nothing longer goes into a metric.
@@ -167,7 +178,7 @@ fn region(sources: &[&Header], words: &ScopeWords) -> Evidence {
         _ => Evidence::Silent,
     };
     let said = sources.iter().flat_map(|source| {
-        let coded = source.anatomic_region.as_deref().map(code);
+        let coded = source.anatomic_region.as_deref().map(|codes| of_items(codes.split('/').map(code).collect()));
         let named = source.body_part.as_deref().map(|text| body_part(text, words));
         [coded, named].into_iter().flatten()
     });
@@ -179,6 +190,17 @@ fn region(sources: &[&Header], words: &ScopeWords) -> Evidence {
     }
 }
 
+/// What the items of a sequence say: what all agree on.
+fn of_items(items: Vec<Evidence>) -> Evidence {
+    let accepts = items.iter().filter(|item| **item == Evidence::Accept).count();
+    match accepts {
+        0 if items.contains(&Evidence::Silent) => Evidence::Silent,
+        0 => items.into_iter().next().unwrap_or(Evidence::Silent),
+        _ if accepts == items.len() => Evidence::Accept,
+        _ => Evidence::Several,
+    }
+}
+
 fn body_part(text: &str, words: &ScopeWords) -> Evidence {
     let own = Own { words: &words.body_part.0, accepted: Meaning::Cervical, rejected: Meaning::Elsewhere };
     let reading = read(text, Some(own));
@@ -186,51 +208,65 @@ fn body_part(text: &str, words: &ScopeWords) -> Evidence {
         (true, false) => Evidence::Accept,
         // Not where a word may say that it is the neck after all.
         (false, true) if !reading.unlisted => Evidence::reject("body_part", reading.understood.join(" ")),
+        (true, true) => Evidence::Several,
         _ => Evidence::Silent,
     }
 }
 
 /// The lateral view.
 fn view(sources: &[&Header], words: &ScopeWords) -> Evidence {
-    let mut frontal = true;
-    let mut judged = |view: View, attribute: &str, value: String| {
-        if view == View::Lateral {
-            return Evidence::Accept;
-        }
-        frontal &= view == View::Frontal;
-        Evidence::reject(attribute, value)
-    };
-    let mut said = Vec::new();
-    for source in sources {
-        if let Some((code, view)) = source.view_code.as_deref().and_then(|code| Some((code, coded_view(code)?))) {
-            said.push(judged(view, "view_code", code.to_owned()));
-        }
-        let own =
-            Own { words: &words.view.0, accepted: Meaning::View(View::Lateral), rejected: Meaning::View(View::Other) };
-        let position = source.view_position.as_deref().map(|text| read(text, Some(own)));
-        if let Some((position, view)) = position.and_then(|position| position.view().map(|view| (position, view)))
-            && (view == View::Lateral || !position.unlisted)
-        {
-            said.push(judged(view, "view", position.understood.join(" ")));
-        }
-    }
+    let named: Vec<_> = sources.iter().flat_map(|source| named_views(source, words)).collect();
+    let frontal = named.iter().flatten().all(|(view, _)| matches!(view, View::Frontal | View::Lateral));
+    let vague = named.contains(&None);
+    let said = named.into_iter().flatten().map(|(view, rejection)| match view {
+        View::Lateral => Evidence::Accept,
+        _ => Evidence::Reject(rejection),
+    });
     let text = |of: fn(&Header) -> bool| sources.iter().any(|source| of(source));
     // A row that runs to front or back lies in a sagittal plane. One that runs to the side suggests a frontal view, but
     // this attribute is so often left wrong that it does not reject.
     let sagittal = text(|h| h.row_orientation.as_deref().is_some_and(|row| row.starts_with(['A', 'P'])));
     match Evidence::agreed(said) {
         None => Evidence::Silent,
-        Some(Evidence::Reject(_)) if text(|h| h.text.lateral) => Evidence::Silent,
+        Some(Evidence::Reject(_)) if text(|h| h.text.lateral || h.text.perhaps_lateral) => Evidence::Silent,
         // An oblique's row may run to the front too.
         Some(Evidence::Reject(_)) if sagittal && frontal => Evidence::Silent,
+        Some(Evidence::Silent) if sagittal && text(|h| h.text.frontal) => Evidence::Silent,
         Some(Evidence::Silent) if text(|h| h.text.other_view) => Evidence::reject("description", "other_view"),
-        Some(Evidence::Silent) if text(|h| h.text.several_views) => Evidence::Silent,
-        Some(Evidence::Silent) if sagittal || text(|h| h.text.lateral) => Evidence::Accept,
+        // The description says which of a list it is.
+        Some(Evidence::Silent) if text(|h| h.text.lateral) => Evidence::Accept,
+        Some(Evidence::Silent) if vague || text(|h| h.text.several_views) => Evidence::Silent,
+        Some(Evidence::Silent) if sagittal => Evidence::Accept,
         Some(said) => said,
     }
 }
 
-fn coded_view(code: &str) -> Option<View> {
+/// The views that View Code Sequence and View Position name, each with what it rejects by if it is not the lateral one.
+/// `None` stands for views that do not tell which one this is: several, or another one beside unknown words.
+fn named_views(source: &Header, words: &ScopeWords) -> Vec<Option<(View, Rejection)>> {
+    let rejection = |attribute: &str, value| Rejection { attribute: attribute.to_owned(), value };
+    let coded = source.view_code.as_deref().filter(|codes| codes.split('/').any(|code| view_of(code).is_some()));
+    let coded =
+        coded.map(|codes| coded_view(codes).map(|(code, view)| (view, rejection("view_code", code.to_owned()))));
+    let own =
+        Own { words: &words.view.0, accepted: Meaning::View(View::Lateral), rejected: Meaning::View(View::Other) };
+    let position = source.view_position.as_deref().map(|text| read(text, Some(own)));
+    let positioned = position.filter(|position| !position.views.is_empty()).map(|position| {
+        let view = position.sure_view()?;
+        Some((view, rejection("view", position.understood.join(" "))))
+    });
+    coded.into_iter().chain(positioned).collect()
+}
+
+/// The view that all items of a sequence name, and the first one's code.
+fn coded_view(codes: &str) -> Option<(&str, View)> {
+    let mut items = codes.split('/');
+    let first = items.next()?;
+    let view = view_of(first)?;
+    items.all(|code| view_of(code) == Some(view)).then_some((first, view))
+}
+
+fn view_of(code: &str) -> Option<View> {
     let lists = [
         (View::Lateral, terms::LATERAL_CODES),
         (View::Frontal, terms::FRONTAL_CODES),

@@ -4,12 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use super::site::Answer;
-use super::terms;
+use super::{is_in, terms};
 
 /// The longest phrase of the vocabulary, in words.
 const PHRASE_WORDS_MAX: usize = 4;
+/// What is read of a text, in bytes: an attribute of a file may be as long as the file.
+pub(crate) const BYTES_MAX: usize = 1024;
 /// What stands between the views of a list.
-const LISTS: [char; 6] = ['/', ',', '+', '&', ';', '|'];
+const LISTS: [char; 14] = ['/', ',', '+', '&', ';', '|', '\\', '(', '[', '\n', '\r', '、', '，', '／'];
+/// What stands between the views of a list, or within a word.
+const DASHES: [char; 4] = ['-', '‐', '–', '—'];
+/// Begins the switches of character set in an ISO 2022 text: letters behind it may be halves of characters.
+const ESCAPE: char = '\u{1b}';
 
 /// A view of the spine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +65,8 @@ pub(crate) struct Reading {
     pub elsewhere: bool,
     /// The views that it names.
     pub views: BTreeSet<View>,
+    /// It names the lateral view by a word that means nothing else.
+    pub surely_lateral: bool,
     /// It has a word that could mean anything.
     pub unlisted: bool,
     /// It lists several things.
@@ -79,22 +87,29 @@ impl Reading {
             _ => None,
         }
     }
+
+    /// The same, but no other view than the lateral one where a word could mean anything.
+    pub fn sure_view(&self) -> Option<View> {
+        self.view().filter(|view| *view == View::Lateral || !self.unlisted)
+    }
 }
 
 /// Reads a text by a site's own words and by the built-in vocabulary.
 pub(crate) fn read(text: &str, own: Option<Own<'_>>) -> Reading {
-    let words = words(text);
-    let mut reading = Reading { listed: text.contains(LISTS), ..Reading::default() };
+    let plain = text.split(ESCAPE).next().unwrap_or_default();
+    let words = words(plain);
+    // What is not read, or not readable, could mean anything.
+    let unread = plain.len() < text.len() || text.len() > BYTES_MAX || text.contains(char::REPLACEMENT_CHARACTER);
+    let mut reading = Reading { listed: is_list(plain, &words), unlisted: unread, ..Reading::default() };
     let (mut segment, mut spine) = (false, false);
     let mut rest = &words[..];
     while !rest.is_empty() {
-        let Some((said, length)) = longest(rest, own) else {
-            reading.unlisted = true;
-            rest = &rest[1..];
-            continue;
-        };
-        rest = &rest[length..];
-        for (meaning, understood) in said {
+        let Said { meanings, words, whole } = longest(rest, own);
+        reading.unlisted |= !whole;
+        rest = &rest[words..];
+        for (meaning, understood) in meanings {
+            reading.surely_lateral |=
+                meaning == Meaning::View(View::Lateral) && !is_in(terms::LATERAL_DOUBTFUL, &understood);
             reading.understood.push(understood);
             match meaning {
                 Meaning::Cervical => reading.cervical = true,
@@ -108,35 +123,64 @@ pub(crate) fn read(text: &str, own: Option<Own<'_>>) -> Reading {
     }
     reading.elsewhere |= segment;
     // "Lumbar spine" is no more than "lumbar"; "spine" alone may be the neck.
-    reading.unlisted |= spine && !segment;
+    reading.unlisted |= spine && !segment && !reading.cervical;
     reading
 }
 
-/// The longest phrase that these words begin with and that is understood: what it says, by which words, and its number of
-/// words. A phrase says one thing, unless it is a word of several parts.
-fn longest(words: &[String], own: Option<Own<'_>>) -> Option<(Vec<(Meaning, String)>, usize)> {
+/// Whether a text lists several things: by a sign or a word between them, or by a dash between views (`LAT-FLEX`).
+fn is_list(text: &str, words: &[String]) -> bool {
+    let is_conjunction = |word: &String| is_in(terms::CONJUNCTIONS, word);
+    let names_view = |piece: &&str| self::words(piece).iter().any(|word| is_view(word));
+    text.contains(LISTS)
+        || words.iter().any(is_conjunction)
+        || head(text).split(DASHES).filter(names_view).nth(1).is_some()
+}
+
+fn is_view(word: &str) -> bool {
+    let known = VOCABULARY.get(word).copied();
+    let parts = by_its_parts(word).meanings;
+    known.into_iter().chain(parts.into_iter().map(|part| part.0)).any(|meaning| matches!(meaning, Meaning::View(_)))
+}
+
+/// What the first words of a text say.
+struct Said {
+    /// Each with the words that say it; none where they are not understood.
+    meanings: Vec<(Meaning, String)>,
+    /// How many words they are.
+    words: usize,
+    /// Whether they say nothing else.
+    whole: bool,
+}
+
+/// The longest phrase that these words begin with and that is understood. A phrase says one thing, unless it is a word of
+/// several parts.
+fn longest(words: &[String], own: Option<Own<'_>>) -> Said {
+    let one = |meaning, phrase, words| Said { meanings: vec![(meaning, phrase)], words, whole: true };
     for length in (1..=words.len().min(PHRASE_WORDS_MAX)).rev() {
         let phrase = words[..length].concat();
         let meaning = match own.and_then(|own| Some((own, own.words.get(&phrase)?))) {
-            Some((_, Answer::Unknown)) => return None,
+            Some((_, Answer::Unknown)) => return Said { meanings: Vec::new(), words: 1, whole: false },
             Some((own, Answer::Accept)) => Some(own.accepted),
             Some((own, Answer::Reject)) => Some(own.rejected),
             None => VOCABULARY.get(phrase.as_str()).copied(),
         };
         if let Some(meaning) = meaning {
-            return Some((vec![(meaning, words[..length].join(" "))], length));
+            return one(meaning, words[..length].join(" "), length);
         }
     }
     if words[0] == "C" && words.get(1).is_some_and(|word| word.starts_with("SPINE")) {
-        return Some((vec![(Meaning::Cervical, "C SPINE".into())], 2));
+        return one(Meaning::Cervical, "C SPINE".into(), 2);
     }
-    let said = by_its_parts(&words[0]);
-    (!said.is_empty()).then_some((said, 1))
+    if is_count(&words[0]) {
+        return one(Meaning::Neutral, words[0].clone(), 1);
+    }
+    by_its_parts(&words[0])
 }
 
 /// What a word says by its beginning, and by its parts where words have no blanks between them: `颈椎侧位` names the
-/// cervical spine and the lateral view.
-fn by_its_parts(word: &str) -> Vec<(Meaning, String)> {
+/// cervical spine and the lateral view. It says more than that if something is left of it, as in `矫正位`, or if only its
+/// beginning is a word of another view.
+fn by_its_parts(word: &str) -> Said {
     let stems = [
         (Meaning::Cervical, terms::CERVICAL_STEMS),
         (Meaning::View(View::Lateral), terms::LATERAL_STEMS),
@@ -155,9 +199,13 @@ fn by_its_parts(word: &str) -> Vec<(Meaning, String)> {
     let begins = |stems: &[&'static str]| stems.iter().copied().find(|stem| word.starts_with(stem));
     let holds = |parts: &[&'static str]| parts.iter().copied().find(|part| word.contains(part));
     let stem = stems.into_iter().find_map(|(meaning, stems)| Some((meaning, begins(stems)?)));
-    let named = parts.into_iter().filter_map(|(meaning, parts)| Some((meaning, holds(parts)?)));
-    let count = is_count(word).then_some((Meaning::Neutral, word));
-    stem.into_iter().chain(named).chain(count).map(|(meaning, said)| (meaning, said.to_owned())).collect()
+    let named: Vec<_> = parts.into_iter().filter_map(|(meaning, parts)| Some((meaning, holds(parts)?))).collect();
+    let whole = match stem {
+        Some((meaning, _)) => matches!(meaning, Meaning::Cervical | Meaning::View(View::Lateral)),
+        None => named.iter().fold(word.to_owned(), |rest, (_, part)| rest.replace(part, "")).is_empty(),
+    };
+    let meanings = stem.into_iter().chain(named).map(|(meaning, said)| (meaning, said.to_owned())).collect();
+    Said { meanings, words: 1, whole }
 }
 
 /// `2`, `2V`, `3VIEWS`, `2E`: at most two digits, so that no number of a person passes for a word.
@@ -177,17 +225,25 @@ static VOCABULARY: LazyLock<HashMap<&'static str, Meaning>> = LazyLock::new(|| {
         (Meaning::View(View::Oblique), terms::OBLIQUE),
         (Meaning::View(View::LateralOblique), terms::LATERAL_OBLIQUE),
         (Meaning::View(View::Odontoid), terms::ODONTOID),
+        (Meaning::View(View::Swimmer), terms::SWIMMER),
+        (Meaning::View(View::Flexion), terms::FLEXION),
+        (Meaning::View(View::Extension), terms::EXTENSION),
         (Meaning::View(View::Axial), terms::AXIAL),
         (Meaning::Cervical, terms::CERVICAL),
     ];
     lists.into_iter().flat_map(|(meaning, list)| list.split_whitespace().map(move |word| (word, meaning))).collect()
 });
 
-/// Runs of letters and digits, in capitals and without accents or apostrophes.
+/// Runs of letters and digits, in capitals and without accents or apostrophes, of the first [`BYTES_MAX`] bytes.
 pub(crate) fn words(text: &str) -> Vec<String> {
     let is_mark = |c: &char| matches!(c, '\u{300}'..='\u{36f}' | '\'' | '’');
-    let folded: String = text.chars().flat_map(char::to_uppercase).filter(|c| !is_mark(c)).map(plain).collect();
+    let folded: String = head(text).chars().flat_map(char::to_uppercase).filter(|c| !is_mark(c)).map(plain).collect();
     folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// The first [`BYTES_MAX`] bytes, to the end of a character.
+fn head(text: &str) -> &str {
+    &text[..text.floor_char_boundary(BYTES_MAX)]
 }
 
 /// A Latin capital without its accent.

@@ -69,8 +69,9 @@ fn only_projection_radiographs_for_presentation_are_in_scope() {
     assert_eq!(of_class("1.2.840.10008.5.1.4.1.1.1.1.1"), Scope::Reject); // for processing
     assert_eq!(of_class("1.2.840.10008.5.1.4.1.1.2"), Scope::Reject); // CT
     assert_eq!(of_class("1.2.840.10008.5.1.4.1.1.7"), Scope::Unknown); // secondary capture: film or screenshot
+    assert_eq!(of_class("1.2.840.10008.5.1.4.1.1.7.2"), Scope::Unknown);
+    assert_eq!(of_class("1.2.840.10008.5.1.4.1.1.77.1.4"), Scope::Reject); // a photograph
     assert_eq!(of_header(|h| h.localizer = true), Scope::Reject);
-    assert_eq!(of_header(|h| h.modality = text("OT")), Scope::Reject);
 }
 
 #[test]
@@ -107,6 +108,49 @@ fn orientation_may_confirm_a_view_but_not_reject_it() {
     assert_eq!(oriented("A", None, true), Scope::Reject); // an oblique, by its description
     assert_eq!(oriented("A", text("LL"), true), Scope::Accept); // a description does not outweigh the view
     assert_eq!(oriented("A", text("RPO"), false), Scope::Reject);
+    for vague in ["AP/LAT", "LAT EXTENDED", "AP SMITH"] {
+        assert_eq!(oriented("A", text(vague), false), Scope::Unknown, "{vague}: nor confirm it");
+    }
+    assert_eq!(oriented("A", text("ROUTINE"), false), Scope::Accept);
+    // A frontal view contradicts a row that runs to the front, whichever attribute names it.
+    assert_eq!(oriented("A", text("AP"), false), Scope::Unknown);
+    let coded = |code| of_header(|h| (h.row_orientation, h.view_position, h.view_code) = (text("A"), None, text(code)));
+    assert_eq!(coded("399348003"), Scope::Unknown);
+    assert_eq!(coded("399033003"), Scope::Unknown);
+    let described = |row: Option<String>| {
+        let frontal = TextEvidence { other_view: true, frontal: true, ..TextEvidence::default() };
+        of_header(|h| (h.row_orientation, h.view_position, h.text) = (row, None, frontal))
+    };
+    assert_eq!(described(text("P")), Scope::Unknown);
+    assert_eq!(described(text("L")), Scope::Reject);
+    assert_eq!(described(None), Scope::Reject);
+}
+
+#[test]
+fn several_items_of_a_sequence_say_what_they_agree_on() {
+    let region = |codes, body_part| of_header(|h| (h.anatomic_region, h.body_part) = (text(codes), body_part));
+    assert_eq!(region("122494005/T-11501", None), Scope::Accept);
+    assert_eq!(region("51185008/39607008", None), Scope::Reject);
+    for several in ["89546000/122494005", "122494005/89546000", "89546000/?", "122494005/?"] {
+        assert_eq!(region(several, None), Scope::Unknown, "{several}");
+    }
+    assert_eq!(region("89546000/122494005", text("SKULL")), Scope::Unknown, "one of them is the neck");
+    assert_eq!(region("51185008", text("SKULL CSPINE")), Scope::Unknown, "one of them is the neck");
+    let view = |codes| of_header(|h| (h.view_code, h.view_position) = (text(codes), None));
+    assert_eq!(view("399067008/399198007"), Scope::Accept);
+    assert_eq!(view("399348003/272479007"), Scope::Reject);
+    for several in ["399348003/399067008", "399067008/399348003", "399348003/?"] {
+        assert_eq!(view(several), Scope::Unknown, "{several}");
+    }
+}
+
+#[test]
+fn a_word_that_may_mean_the_lateral_view_contradicts_and_confirms_nothing() {
+    let perhaps = TextEvidence { perhaps_lateral: true, ..TextEvidence::default() };
+    let judged = |position| of_header(|h| (h.view_position, h.text) = (position, perhaps));
+    assert_eq!(judged(None), Scope::Unknown);
+    assert_eq!(judged(text("AP")), Scope::Unknown);
+    assert_eq!(judged(text("LL")), Scope::Accept);
 }
 
 #[test]
@@ -119,6 +163,8 @@ fn a_list_of_views_leaves_the_view_unknown_whatever_the_orientation() {
     assert_eq!(listed(text("LL")), Scope::Accept);
     assert_eq!(listed(text("AP/LAT")), Scope::Unknown);
     assert_eq!(listed(text("RPO")), Scope::Reject);
+    let described = TextEvidence { lateral: true, ..TextEvidence::default() };
+    assert_eq!(of_header(|h| (h.view_position, h.text) = (text("AP/LAT"), described)), Scope::Accept);
 }
 
 /// Values of Body Part Examined: `+` names the cervical spine, `-` surely another part, `?` neither.
@@ -173,9 +219,8 @@ fn a_value_that_rejects_is_told_by_words_of_the_vocabulary_alone() {
     assert!(
         all.into_iter().all(|value| value.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == ' '))
     );
-    // A word with a name behind it: only what was understood is told.
-    let named = judge(&event("DX", "CSPINE", "OBLMUELLER"), None, &ScopeWords::default()).rejection.unwrap();
-    assert_eq!((named.attribute.as_str(), named.value.as_str()), ("view", "OBL"));
+    let view = judge(&event("DX", "CSPINE", "l obl."), None, &ScopeWords::default()).rejection.unwrap();
+    assert_eq!((view.attribute.as_str(), view.value.as_str()), ("view", "L OBL"));
 }
 
 #[test]
@@ -189,12 +234,15 @@ fn only_a_value_that_surely_names_one_other_view_rejects() {
         (
             Scope::Unknown,
             "AP/LAT|AP LAT|LAT AP|AP LAT ODONTOID|AP/LAT/OBL|LAT OBL|LAT/OBLIQUE|LAT, FLEXION|FLEX EXTENSION|2 EBENEN|\
-             ROUTINE|TRAUMA|AP TRAUMA|?|BILATERAL|L|FACE ET PROFIL|AP SMITH|正位侧位|颈椎正侧位",
+             ROUTINE|TRAUMA|AP TRAUMA|?|BILATERAL|L|FACE ET PROFIL|AP SMITH|正位侧位|颈椎正侧位|矫正位|OBLMUELLER|\
+             LAT EXTENDED|FLEXIBLE|SWIMMING|LAT AND FLEXION|LAT UND FLEXION|LAT ET FLEXION|LAT Y FLEXION|LAT-FLEX|\
+             LAT - FLEXION|LAT – FLEXION|LAT (FLEXION)|LAT\\FLEXION|AP \u{1b}$B",
         ),
         (
             Scope::Reject,
             "AP|PA|a.p.|FRONTAL|AP SUPINE|LAO|RPO|OBL|OBLIQUE|LEFT OBLIQUE|LAT OBLIQUE|ODONTOID|OPEN MOUTH|Dens|\
-             BOUCHE OUVERTE|SWIMMERS|SWIMMER'S|FLEXION|LAT FLEXION|LATERAL EXTENSION|AXIAL|schräg|正位|颈椎正位",
+             BOUCHE OUVERTE|SWIMMERS|SWIMMER'S|FLEXION|LAT FLEXION|LATERAL EXTENSION|AXIAL|schräg|正位|颈椎正位|\
+             C-SPINE FLEXION|C-SPINE LAT FLEXION|CERVICAL SPINE OBLIQUE|X-TABLE LAT EXTENSION",
         ),
     ];
     for (expected, values) in cases {
@@ -210,8 +258,8 @@ fn only_a_value_that_surely_names_one_other_view_rejects() {
 fn a_modality_rejects_where_it_is_another_one_and_not_where_it_is_unheard_of() {
     for (expected, values) in [
         (Scope::Accept, "DX|dx|CR|RG|DR|XR|X-Ray|Digital Radiography"),
-        (Scope::Unknown, "RAD|PLAIN FILM|X|ROE"),
-        (Scope::Reject, "CT|ct|MR|MRI|US|MG|RF|XA|OT|SR|PR"),
+        (Scope::Unknown, "RAD|PLAIN FILM|X|ROE|OT|SC|HC|RF|OT/CR"),
+        (Scope::Reject, "CT|ct|MR|MRI|US|MG|XA|SR|PR"),
     ] {
         for value in values.split('|') {
             assert_eq!(scope(&event(value, "CSPINE", "LL"), None), expected, "{value}");
@@ -219,6 +267,8 @@ fn a_modality_rejects_where_it_is_another_one_and_not_where_it_is_unheard_of() {
     }
     // What header and event say of the kind contradicts: it is a radiograph by one of them.
     assert_eq!(scope(&event("CT", "", ""), Some(&header())), Scope::Unknown);
+    assert_eq!(of_header(|h| h.modality = text("MR")), Scope::Unknown, "its class is a radiograph's");
+    assert_eq!(of_header(|h| h.modality = text("OT")), Scope::Accept, "its class confirms it");
     // A vendor's own class says nothing; the modality does.
     assert_eq!(of_header(|h| h.sop_class = Some("1.3.46.670589.2.3.1.1".parse().unwrap())), Scope::Accept);
 }
