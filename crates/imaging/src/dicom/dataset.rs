@@ -7,14 +7,20 @@ use std::collections::BTreeMap;
 
 use super::decimal::Decimal;
 use super::tags::{self, Tag};
+use crate::scope::text::BYTES_MAX;
 use crate::{DecodeError, MediaType};
+
+/// How many items of a code sequence are read.
+pub(super) const CODES_MAX: u32 = 8;
 
 /// The wanted attributes of a data set, and its pixel data.
 #[derive(Debug, Default)]
 pub(super) struct Dataset<'a> {
     pub big_endian: bool,
-    /// By sequence and tag; the sequence is 0 for the data set itself, and of a sequence the first item is kept.
-    values: BTreeMap<(Tag, Tag), Value<'a>>,
+    /// By sequence, item and tag; both are 0 for the data set itself.
+    values: BTreeMap<(Tag, u32, Tag), Value<'a>>,
+    /// How many items the wanted sequences have.
+    items: BTreeMap<Tag, u32>,
     pub pixel_data: Option<PixelData<'a>>,
 }
 
@@ -46,19 +52,28 @@ impl<'a> Dataset<'a> {
 
     /// The attribute of the data set itself.
     pub fn value(&self, tag: Tag) -> Option<Value<'a>> {
-        self.value_in(0, tag)
+        self.value_of((0, 0, tag))
     }
 
     /// The attribute in the first item of a sequence.
     pub fn value_in(&self, sequence: Tag, tag: Tag) -> Option<Value<'a>> {
-        self.values.get(&(sequence, tag)).copied().filter(|value| !value.bytes.is_empty())
+        self.value_of((sequence, 1, tag))
     }
 
-    /// Keeps a value if it is wanted and the first of its tag; `sequence` is 0 for the data set itself.
-    pub fn keep(&mut self, sequence: Tag, tag: Tag, value: Value<'a>) {
+    fn value_of(&self, key: (Tag, u32, Tag)) -> Option<Value<'a>> {
+        self.values.get(&key).copied().filter(|value| !value.bytes.is_empty())
+    }
+
+    /// Keeps a value if it is wanted and the first of its tag; `sequence` and `item` are 0 for the data set itself.
+    pub fn keep(&mut self, sequence: Tag, item: u32, tag: Tag, value: Value<'a>) {
         if tags::is_wanted(sequence, tag) {
-            self.values.entry((sequence, tag)).or_insert(value);
+            self.values.entry((sequence, item, tag)).or_insert(value);
         }
+    }
+
+    /// Counts an item of a wanted sequence.
+    pub fn count_item(&mut self, sequence: Tag) {
+        *self.items.entry(sequence).or_default() += 1;
     }
 
     /// 16-bit numbers, as many as there are.
@@ -99,6 +114,28 @@ impl<'a> Dataset<'a> {
     /// The first of the strings of a short code; `None` unless it is printable ASCII of at most 64 characters.
     pub fn code(&self, tag: Tag) -> Option<&'a str> {
         self.value(tag)?.parts().next().filter(|text| !text.is_empty())
+    }
+
+    /// The strings of a short text with `/` between them; `None` unless all are printable UTF-8 of at most 64 characters.
+    pub fn text(&self, tag: Tag) -> Option<String> {
+        let bytes = self.value(tag)?.bytes.trim_ascii_end();
+        let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= BYTES_MAX)?;
+        let parts: Vec<&str> = text.split('\\').map(|part| part.trim_matches([' ', '\0'])).collect();
+        let readable = |part: &&str| part.chars().count() <= 64 && !part.chars().any(char::is_control);
+        let all = parts.iter().all(readable) && parts.iter().any(|part| !part.is_empty());
+        all.then(|| parts.join("/"))
+    }
+
+    /// The Code Values of all items of a sequence with `/` between them; an item without a readable one is `?`.
+    pub fn codes(&self, sequence: Tag) -> Option<String> {
+        let items = *self.items.get(&sequence)?;
+        let code = |item| {
+            let value = self.value_of((sequence, item, tags::CODE_VALUE))?;
+            value.parts().next().filter(|code| !code.is_empty())
+        };
+        // One item more than are read, if there are more: nobody knows its code.
+        let codes: Vec<&str> = (1..=items.min(CODES_MAX + 1)).map(|item| code(item).unwrap_or("?")).collect();
+        Some(codes.join("/"))
     }
 }
 

@@ -19,15 +19,15 @@ pub struct Header {
     pub sop_class: Option<Uid>,
     /// Whether Image Type (0008,0008) calls it a localiser.
     pub localizer: bool,
-    /// Modality (0008,0060).
+    /// Modality (0008,0060); several values stand with `/` between them, here and in the other texts and codes.
     pub modality: Option<String>,
     /// Body Part Examined (0018,0015).
     pub body_part: Option<String>,
-    /// The code value of Anatomic Region Sequence (0008,2218).
+    /// The code values of Anatomic Region Sequence (0008,2218), `?` for an item without one.
     pub anatomic_region: Option<String>,
     /// View Position (0018,5101).
     pub view_position: Option<String>,
-    /// The code value of View Code Sequence (0054,0220).
+    /// The code values of View Code Sequence (0054,0220).
     pub view_code: Option<String>,
     /// The row direction of Patient Orientation (0020,0020), once the image stands upright: the first of its two values.
     pub row_orientation: Option<String>,
@@ -48,11 +48,6 @@ impl Header {
 impl Header {
     pub(super) fn read(dataset: &Dataset<'_>) -> Self {
         let uid = |tag| dataset.code(tag).and_then(|text| Uid::parse(text).ok());
-        let code = |tag| dataset.code(tag).map(str::to_owned);
-        let coded = |sequence| {
-            let value = dataset.value_in(sequence, tags::CODE_VALUE)?;
-            value.parts().next().filter(|text| !text.is_empty()).map(str::to_owned)
-        };
         let text = |tag| dataset.value(tag).map_or(&[][..], |value| value.bytes);
         let image_type = dataset.value(tags::IMAGE_TYPE);
         Self {
@@ -61,11 +56,11 @@ impl Header {
             sop_instance_uid: uid(tags::SOP_INSTANCE_UID),
             sop_class: uid(tags::SOP_CLASS_UID),
             localizer: image_type.is_some_and(|value| value.parts().any(|part| part == "LOCALIZER")),
-            modality: code(tags::MODALITY),
-            body_part: code(tags::BODY_PART_EXAMINED),
-            anatomic_region: coded(tags::ANATOMIC_REGION_SEQUENCE),
-            view_position: code(tags::VIEW_POSITION),
-            view_code: coded(tags::VIEW_CODE_SEQUENCE),
+            modality: dataset.text(tags::MODALITY),
+            body_part: dataset.text(tags::BODY_PART_EXAMINED),
+            anatomic_region: dataset.codes(tags::ANATOMIC_REGION_SEQUENCE),
+            view_position: dataset.text(tags::VIEW_POSITION),
+            view_code: dataset.codes(tags::VIEW_CODE_SEQUENCE),
             row_orientation: shape::row(dataset),
             text: text::evidence(
                 text(tags::SERIES_DESCRIPTION),

@@ -99,6 +99,11 @@ pub(super) fn is_wanted(sequence: Tag, tag: Tag) -> bool {
     }
 }
 
+/// Whether more items of a sequence are read than the first.
+pub(super) fn is_code_sequence(tag: Tag) -> bool {
+    matches!(tag, ANATOMIC_REGION_SEQUENCE | VIEW_CODE_SEQUENCE)
+}
+
 /// Whether a sequence is read even where its length would let us skip it.
 pub(super) fn is_wanted_sequence(tag: Tag) -> bool {
     matches!(tag, ANATOMIC_REGION_SEQUENCE | VIEW_CODE_SEQUENCE | MODALITY_LUT_SEQUENCE | VOI_LUT_SEQUENCE)

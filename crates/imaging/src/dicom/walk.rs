@@ -5,7 +5,7 @@
 
 use cspine_domain::{Note, Notes};
 
-use super::dataset::{Dataset, malformed};
+use super::dataset::{CODES_MAX, Dataset, malformed};
 use super::element::{Element, Reader, UNDEFINED};
 use super::fragments;
 use super::tags::{self, Tag};
@@ -48,7 +48,7 @@ impl<'a> Walk<'a> {
         let start = self.reader.at;
         let element = self.reader.element(end)?;
         match element.tag {
-            tags::ITEM => self.item(&element)?,
+            tags::ITEM => self.item(&element, dataset)?,
             tags::ITEM_END => self.item_end(&element)?,
             tags::SEQUENCE_END => self.sequence_end(&element)?,
             _ if self.open.last().is_some_and(|outer| outer.kind == Kind::Sequence) => {
@@ -81,8 +81,8 @@ impl<'a> Walk<'a> {
         }
         let value = self.reader.value(element)?;
         match self.open.last() {
-            None => dataset.keep(0, element.tag, value),
-            Some(item) if item.wanted && item.items == 1 => dataset.keep(item.tag, element.tag, value),
+            None => dataset.keep(0, 0, element.tag, value),
+            Some(item) if item.is_read() => dataset.keep(item.tag, item.items, element.tag, value),
             Some(_) => {}
         }
         Ok(true)
@@ -99,7 +99,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn item(&mut self, element: &Element) -> Result<(), DecodeError> {
+    fn item(&mut self, element: &Element, dataset: &mut Dataset<'a>) -> Result<(), DecodeError> {
         if self.open.last().is_some_and(|inner| inner.kind == Kind::Item && inner.end.is_none()) {
             self.open.pop();
             self.repair(Note::MissingDelimiter);
@@ -107,7 +107,10 @@ impl<'a> Walk<'a> {
         let sequence = self.open.last_mut().filter(|outer| outer.kind == Kind::Sequence);
         let sequence = sequence.ok_or(malformed("an item outside a sequence"))?;
         sequence.items += 1;
-        if element.length != UNDEFINED && !(sequence.wanted && sequence.items == 1) {
+        if sequence.wanted {
+            dataset.count_item(sequence.tag);
+        }
+        if element.length != UNDEFINED && !sequence.is_read() {
             self.reader.at += element.length as usize; // the reader has held it against the sequence's end
             return Ok(());
         }
@@ -189,7 +192,7 @@ struct Open {
     kind: Kind,
     /// The sequence's.
     tag: Tag,
-    /// Whether it is a sequence of the data set itself whose first item we read, or such an item.
+    /// Whether it is a sequence of the data set itself whose items we read, or such an item.
     wanted: bool,
     /// Items of the sequence so far.
     items: u32,
@@ -207,6 +210,11 @@ enum Kind {
 }
 
 impl Open {
+    /// Whether the item that was begun last is read.
+    fn is_read(&self) -> bool {
+        self.wanted && (self.items == 1 || self.items <= CODES_MAX && tags::is_code_sequence(self.tag))
+    }
+
     fn bounded(mut self, reader: &Reader<'_>, length: u32) -> Self {
         self.end = (length != UNDEFINED).then(|| reader.at + length as usize);
         self.limit = self.end.unwrap_or(self.limit);

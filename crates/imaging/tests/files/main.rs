@@ -13,4 +13,5 @@ mod odd_pixels;
 mod orientation;
 mod padding;
 mod scope;
+mod scope_in_files;
 mod writer;
