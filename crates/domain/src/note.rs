@@ -24,10 +24,14 @@ pub enum Note {
     MissingDelimiter,
     /// The end of an item or sequence is marked where none is open.
     StrayDelimiter,
+    /// Attributes that we use stand after the pixels, where none of them belongs: they were used.
+    AttributesAfterPixels,
 
     // The grey values of a DICOM file.
     /// The number of frames is 0, or written as no whole number is: `1.0`.
     FrameCount,
+    /// It has more than one frame: the first was read.
+    FurtherFrames,
     /// The high bit contradicts the bits stored or the words: the sample was taken from the lowest bits.
     HighBit,
     /// Words use bits over the bits stored, where no value continues: they were left out. Or a compressed stream says more
@@ -49,6 +53,10 @@ pub enum Note {
     ZeroSlope,
     /// A window that cannot be read or cannot be one: the stored range is shown.
     WindowIgnored,
+    /// The VOI LUT function is not in capitals, or unknown, and was taken for LINEAR.
+    VoiLutFunction,
+    /// The presentation LUT shape contradicts the photometric interpretation, which was followed, or is unknown.
+    PresentationLutShape,
     /// A lookup table contradicts its descriptor: its bits, its length or the sign of its first value.
     LutDescriptor,
 
@@ -132,7 +140,9 @@ crate::words!(Note, "note", {
     InvalidVr => "invalid_vr",
     MissingDelimiter => "missing_delimiter",
     StrayDelimiter => "stray_delimiter",
+    AttributesAfterPixels => "attributes_after_pixels",
     FrameCount => "frame_count",
+    FurtherFrames => "further_frames",
     HighBit => "high_bit",
     UnusedBits => "unused_bits",
     PhotometricInterpretation => "photometric_interpretation",
@@ -143,6 +153,8 @@ crate::words!(Note, "note", {
     DecimalString => "decimal_string",
     ZeroSlope => "zero_slope",
     WindowIgnored => "window_ignored",
+    VoiLutFunction => "voi_lut_function",
+    PresentationLutShape => "presentation_lut_shape",
     LutDescriptor => "lut_descriptor",
     MissingEndMarker => "missing_end_marker",
     StreamColour => "stream_colour",

@@ -34,6 +34,6 @@ pub(super) fn check(
 
 /// The bits in which the header says that overlays lie (60xx,0102).
 fn overlay_bits(dataset: &Dataset<'_>) -> u16 {
-    let positions = (0..16).filter_map(|group: Tag| dataset.u16(tags::OVERLAY_BIT_POSITION + (group << 17)));
-    positions.filter(|&position| position < 16).fold(0, |bits, position| bits | 1 << position)
+    let position = |group: Tag| dataset.u16(tags::OVERLAY_BIT_POSITION + (group << 17), "").ok().flatten();
+    (0..16).filter_map(position).filter(|&position| position < 16).fold(0, |bits, position| bits | 1 << position)
 }

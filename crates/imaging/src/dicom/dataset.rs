@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::decimal::Decimal;
+use super::decimal::{Decimal, trim};
 use super::tags::{self, Tag};
 use crate::scope::text::BYTES_MAX;
 use crate::{DecodeError, MediaType};
@@ -25,14 +25,14 @@ pub(super) struct Dataset<'a> {
 }
 
 /// An attribute's bytes as they stand in the file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Value<'a> {
     pub bytes: &'a [u8],
     /// The value representation; `None` where it is implicit.
     pub vr: Option<[u8; 2]>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) enum PixelData<'a> {
     Native(Value<'a>),
     /// The basic offset table and the fragments.
@@ -61,14 +61,31 @@ impl<'a> Dataset<'a> {
     }
 
     fn value_of(&self, key: (Tag, u32, Tag)) -> Option<Value<'a>> {
-        self.values.get(&key).copied().filter(|value| !value.bytes.is_empty())
+        self.values.get(&key).copied()
     }
 
-    /// Keeps a value if it is wanted and the first of its tag; `sequence` and `item` are 0 for the data set itself.
-    pub fn keep(&mut self, sequence: Tag, item: u32, tag: Tag, value: Value<'a>) {
-        if tags::is_wanted(sequence, tag) {
-            self.values.entry((sequence, item, tag)).or_insert(value);
+    /// Keeps a value if it is wanted and not empty; `sequence` and `item` are 0 for the data set itself.
+    ///
+    /// # Errors
+    /// The attribute has another value already: readers differ in which they take.
+    pub fn keep(&mut self, sequence: Tag, item: u32, tag: Tag, value: Value<'a>) -> Result<(), DecodeError> {
+        if value.bytes.is_empty() || !tags::is_wanted(sequence, tag) {
+            return Ok(());
         }
+        let kept = self.values.entry((sequence, item, tag)).or_insert(value);
+        if kept.bytes == value.bytes { Ok(()) } else { Err(malformed("an attribute that is there twice")) }
+    }
+
+    /// Keeps the pixel data.
+    ///
+    /// # Errors
+    /// There are others already.
+    pub fn keep_pixels(&mut self, pixels: PixelData<'a>) -> Result<(), DecodeError> {
+        if self.pixel_data.as_ref().is_some_and(|kept| *kept != pixels) {
+            return Err(malformed("pixel data that are there twice"));
+        }
+        self.pixel_data = Some(pixels);
+        Ok(())
     }
 
     /// Counts an item of a wanted sequence.
@@ -87,23 +104,40 @@ impl<'a> Dataset<'a> {
             .map(move |&bytes| if big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
     }
 
-    /// The first 16-bit number, also one that was written as a longer number or as a text; `None` if it is over 16 bits.
-    pub fn u16(&self, tag: Tag) -> Option<u16> {
-        let value = self.value(tag)?;
-        match value.vr.as_ref() {
-            Some(b"IS" | b"DS") => match Decimal::parse(value.bytes) {
-                Decimal::Number { value, .. } if value.fract() == 0.0 && (0.0..65536.0).contains(&value) => {
-                    Some(value as u16)
-                }
-                _ => None,
-            },
-            Some(b"UL" | b"SL") => {
-                let bytes = *value.bytes.first_chunk()?;
-                let number = if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
-                number.try_into().ok()
-            }
-            _ => self.u16s(value).next(),
-        }
+    /// The first 16-bit number, also one that was written as a longer number or as a text.
+    ///
+    /// # Errors
+    /// It is there and cannot be read, or is over 16 bits: it must not count as absent.
+    pub fn u16(&self, tag: Tag, what: &'static str) -> Result<Option<u16>, DecodeError> {
+        let word = self.word(tag, what)?;
+        if word.is_some_and(|word| word < 0) { Err(malformed(what)) } else { Ok(word.map(|word| word as u16)) }
+    }
+
+    /// The same, which may be negative where it was written with a sign: -32768 to 65535.
+    pub fn word(&self, tag: Tag, what: &'static str) -> Result<Option<i32>, DecodeError> {
+        let number = match self.number(tag) {
+            Decimal::Absent => return Ok(None),
+            Decimal::Number { value, .. } if value.fract() == 0.0 => value,
+            _ => return Err(malformed(what)),
+        };
+        if (-32768.0..65536.0).contains(&number) { Ok(Some(number as i32)) } else { Err(malformed(what)) }
+    }
+
+    /// The first number, of whatever value representation; those of 16 bits have no sign.
+    fn number(&self, tag: Tag) -> Decimal {
+        let Some(value) = self.value(tag) else { return Decimal::Absent };
+        let long = || {
+            let bytes = *value.bytes.first_chunk()?;
+            Some(if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+        };
+        let number = match value.vr.as_ref() {
+            Some(b"IS" | b"DS") => return Decimal::parse(value.bytes),
+            Some(b"UL") => long().map(f64::from),
+            Some(b"SL") => long().map(|number| number.cast_signed().into()),
+            None | Some(b"US" | b"SS" | b"OB" | b"OW" | b"UN") => self.u16s(value).next().map(f64::from),
+            Some(_) => None,
+        };
+        number.map_or(Decimal::Unreadable, |value| Decimal::Number { value, odd: false })
     }
 
     /// The first of the decimal or integer strings.
@@ -143,8 +177,7 @@ impl<'a> Value<'a> {
     /// The values of a text without their padding; one that is not printable ASCII or over 64 characters is empty.
     pub fn parts(self) -> impl Iterator<Item = &'a str> {
         self.bytes.split(|&byte| byte == b'\\').map(|part| {
-            let part = part.trim_ascii_end();
-            let part = part.strip_suffix(b"\0").unwrap_or(part).trim_ascii();
+            let part = trim(part);
             let printable = part.len() <= 64 && part.iter().all(|byte| (0x20..0x7f).contains(byte));
             std::str::from_utf8(part).ok().filter(|_| printable).unwrap_or("")
         })

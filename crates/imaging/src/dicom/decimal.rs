@@ -74,7 +74,8 @@ fn is_padding(byte: u8) -> bool {
     byte == 0 || byte.is_ascii_whitespace()
 }
 
-fn trim(mut text: &[u8]) -> &[u8] {
+/// A text without the blanks and zero bytes around it.
+pub(super) fn trim(mut text: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = text
         && is_padding(*first)
     {

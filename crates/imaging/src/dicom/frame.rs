@@ -40,6 +40,10 @@ fn native(data: Value<'_>, layout: &Layout, big_endian: bool) -> Result<Vec<u16>
     }
     let count = layout.pixels() * usize::from(layout.samples);
     let needed = count * layout.bytes();
+    // Frames of three samples, or of pixels that share their colour, are at least twice as long as grey ones.
+    if layout.said_colour && (data.bytes.len() as u64) / 2 >= layout.frames.saturating_mul(needed as u64) {
+        return Err(malformed("pixels in colour of which one sample a pixel is said"));
+    }
     let bytes = data.bytes.get(..needed).ok_or(malformed("pixel data shorter than a frame"))?;
     let samples: Vec<u16> = match (layout.bytes(), big_endian) {
         // The two bytes of each word have changed places, and an odd frame ends in the first byte of a word.

@@ -16,6 +16,8 @@ pub(super) struct Layout {
     /// 1 or 3.
     pub samples: u16,
     pub photometric: Photometric,
+    /// A colour was said of one sample, which was taken for grey.
+    pub said_colour: bool,
     /// Three samples lie plane by plane.
     pub planar: bool,
     /// 8 or 16.
@@ -46,33 +48,37 @@ pub(super) enum Photometric {
 
 impl Layout {
     pub fn read(dataset: &Dataset<'_>, notes: &mut Notes) -> Result<Self, DecodeError> {
-        let needed = |tag, what| dataset.u16(tag).ok_or(malformed(what));
+        let needed = |tag, what| dataset.u16(tag, what)?.ok_or(malformed(what));
         let rows = needed(tags::ROWS, "no rows")?;
         let columns = needed(tags::COLUMNS, "no columns")?;
         if rows == 0 || columns == 0 {
             return Err(malformed("an image without pixels"));
         }
-        let samples = dataset.u16(tags::SAMPLES_PER_PIXEL).unwrap_or(1);
+        let samples = dataset.u16(tags::SAMPLES_PER_PIXEL, "samples per pixel that are no number")?.unwrap_or(1);
         let bits_allocated = needed(tags::BITS_ALLOCATED, "no bits allocated")?;
-        let bits_stored = dataset.u16(tags::BITS_STORED).unwrap_or(bits_allocated);
+        let bits_stored = dataset.u16(tags::BITS_STORED, "bits stored that are no number")?.unwrap_or(bits_allocated);
         if bits_allocated != 8 && bits_allocated != 16 {
             return Err(DecodeError::Unsupported("bits allocated other than 8 and 16"));
         }
         if bits_stored == 0 || bits_stored > bits_allocated {
             return Err(malformed("bits stored and bits allocated contradict each other"));
         }
-        let signed = match dataset.u16(tags::PIXEL_REPRESENTATION) {
+        const SIGN: &str = "a pixel representation other than 0 and 1";
+        let signed = match dataset.u16(tags::PIXEL_REPRESENTATION, SIGN)? {
             None | Some(0) => false,
             Some(1) => true,
-            Some(_) => return Err(malformed("a pixel representation other than 0 and 1")),
+            Some(_) => return Err(malformed(SIGN)),
         };
+        let planes = dataset.u16(tags::PLANAR_CONFIGURATION, "a planar configuration that is no number")?;
+        let (photometric, said_colour) = Photometric::read(dataset, samples, notes)?;
         Ok(Self {
             rows,
             columns,
             frames: frames(dataset, notes)?,
             samples,
-            photometric: Photometric::read(dataset, samples, notes)?,
-            planar: dataset.u16(tags::PLANAR_CONFIGURATION) == Some(1),
+            photometric,
+            said_colour,
+            planar: planes == Some(1),
             bits_allocated,
             bits_stored,
             shift: shift(dataset, bits_allocated, bits_stored, notes),
@@ -184,8 +190,10 @@ impl Layout {
 /// How far a sample lies above its word's lowest bit. A high bit that leaves it no room counts for nothing, as for other
 /// readers.
 fn shift(dataset: &Dataset<'_>, bits_allocated: u16, bits_stored: u16, notes: &mut Notes) -> u16 {
-    let high_bit = dataset.u16(tags::HIGH_BIT).unwrap_or(bits_stored - 1);
-    if high_bit < bits_allocated && high_bit >= bits_stored - 1 {
+    let high_bit = dataset.u16(tags::HIGH_BIT, "").map(|bit| bit.unwrap_or(bits_stored - 1));
+    if let Ok(high_bit) = high_bit
+        && (bits_stored - 1..bits_allocated).contains(&high_bit)
+    {
         return high_bit + 1 - bits_stored;
     }
     notes.insert(Note::HighBit);
@@ -193,28 +201,29 @@ fn shift(dataset: &Dataset<'_>, bits_allocated: u16, bits_stored: u16, notes: &m
 }
 
 impl Photometric {
-    fn read(dataset: &Dataset<'_>, samples: u16, notes: &mut Notes) -> Result<Self, DecodeError> {
+    /// What it is, and whether it is grey though a colour was said.
+    fn read(dataset: &Dataset<'_>, samples: u16, notes: &mut Notes) -> Result<(Self, bool), DecodeError> {
         let word = dataset.code(tags::PHOTOMETRIC_INTERPRETATION).ok_or(malformed("no photometric interpretation"))?;
         let capitals = word.to_ascii_uppercase();
-        let (photometric, sound) = match (&capitals[..], samples) {
-            ("MONOCHROME1", 1 | 3) => (Photometric::Monochrome { inverted: true }, true),
-            ("MONOCHROME2", 1 | 3) => (Photometric::Monochrome { inverted: false }, true),
-            ("PALETTE COLOR", 1) => (Photometric::Palette, true),
+        let (photometric, said_colour) = match (&capitals[..], samples) {
+            ("MONOCHROME1", 1 | 3) => (Photometric::Monochrome { inverted: true }, false),
+            ("MONOCHROME2", 1 | 3) => (Photometric::Monochrome { inverted: false }, false),
+            ("PALETTE COLOR", 1) => (Photometric::Palette, false),
             // The codec of JPEG 2000 undoes its own transformations, ICT and RCT.
-            ("RGB" | "YBR_ICT" | "YBR_RCT", 3) => (Photometric::Rgb, true),
-            ("YBR_FULL", 3) => (Photometric::Ybr { shared: false }, true),
-            ("YBR_FULL_422", 3) => (Photometric::Ybr { shared: true }, true),
+            ("RGB" | "YBR_ICT" | "YBR_RCT", 3) => (Photometric::Rgb, false),
+            ("YBR_FULL", 3) => (Photometric::Ybr { shared: false }, false),
+            ("YBR_FULL_422", 3) => (Photometric::Ybr { shared: true }, false),
             // One sample has no colour, whatever is said; each of these colours is lightest where its samples are highest.
             ("RGB" | "YBR_ICT" | "YBR_RCT" | "YBR_FULL" | "YBR_FULL_422", 1) => {
-                (Photometric::Monochrome { inverted: false }, false)
+                (Photometric::Monochrome { inverted: false }, true)
             }
             (_, 1 | 3) => return Err(DecodeError::Unsupported("a photometric interpretation")),
             _ => return Err(malformed("samples per pixel other than 1 and 3")),
         };
-        if !sound || capitals != word {
+        if said_colour || capitals != word {
             notes.insert(Note::PhotometricInterpretation);
         }
-        Ok(photometric)
+        Ok((photometric, said_colour))
     }
 
     fn is_monochrome(self) -> bool {

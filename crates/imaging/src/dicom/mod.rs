@@ -107,7 +107,7 @@ fn display(
 fn show(samples: &mut [u16], dataset: &Dataset<'_>, layout: &Layout, notes: &mut Notes) -> Result<u64, DecodeError> {
     let layout = &layout.of_samples(samples.iter().fold(0, |used, sample| used | sample), notes);
     let table = voi::table(dataset, layout, notes)?;
-    let padding = Padding::read(dataset, layout, notes);
+    let padding = Padding::read(dataset, layout, notes)?;
     // Asked once for each word that there may be: there are more pixels than words.
     let padding = padding.map(|padding| (0..=u16::MAX).map(|word| padding.covers(word, layout)).collect::<Vec<bool>>());
     let is_padding = |sample: u16| padding.as_ref().is_some_and(|padding| padding[usize::from(sample)]);

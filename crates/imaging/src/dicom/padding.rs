@@ -5,6 +5,7 @@ use cspine_domain::{Note, Notes};
 use super::dataset::Dataset;
 use super::layout::{Layout, Photometric};
 use super::tags;
+use crate::DecodeError;
 
 /// The values that are padding.
 pub(super) struct Padding {
@@ -18,24 +19,24 @@ pub(super) struct Padding {
 
 impl Padding {
     /// Pixel Padding Value, up or down to Pixel Padding Range Limit if there is one; `None` without.
-    pub fn read(dataset: &Dataset<'_>, layout: &Layout, notes: &mut Notes) -> Option<Self> {
+    pub fn read(dataset: &Dataset<'_>, layout: &Layout, notes: &mut Notes) -> Result<Option<Self>, DecodeError> {
         if !matches!(layout.photometric, Photometric::Monochrome { .. }) {
-            return None;
+            return Ok(None);
         }
-        // Its value representation is that of the pixels, whatever was written.
-        let number = |tag| {
-            let bits = dataset.u16(tag)?;
-            Some(if layout.signed { bits.cast_signed().into() } else { i32::from(bits) })
-        };
-        let value = number(tags::PIXEL_PADDING_VALUE)?;
-        let limit = number(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(value);
+        // Its sign is that of the pixels, whatever was written.
+        let meaning = |word: i32| if layout.signed { i32::from(word as i16) } else { i32::from(word as u16) };
+        let number = |tag, what| dataset.word(tag, what).map(|word| word.map(meaning));
+        let value = number(tags::PIXEL_PADDING_VALUE, "a pixel padding value that is no such number")?;
+        let Some(value) = value else { return Ok(None) };
+        let limit = number(tags::PIXEL_PADDING_RANGE_LIMIT, "a pixel padding range limit that is no such number")?;
+        let limit = limit.unwrap_or(value);
         let (low, high) = (value.min(limit), value.max(limit));
         let (smallest, largest) = layout.range();
         let beyond = low < smallest || high > largest;
         if beyond {
             notes.insert(Note::PaddingOutOfRange);
         }
-        Some(Self { low, high, within: low <= largest && high >= smallest, beyond })
+        Ok(Some(Self { low, high, within: low <= largest && high >= smallest, beyond }))
     }
 
     /// Whether a sample as it stands in its word is padding.

@@ -43,12 +43,15 @@ pub(super) const LUT_DESCRIPTOR: Tag = 0x0028_3002;
 pub(super) const LUT_DATA: Tag = 0x0028_3006;
 pub(super) const VOI_LUT_SEQUENCE: Tag = 0x0028_3010;
 pub(super) const VIEW_CODE_SEQUENCE: Tag = 0x0054_0220;
+pub(super) const PRESENTATION_LUT_SHAPE: Tag = 0x2050_0020;
 /// Of the first overlay; the others lie in the even groups up to 601e.
 pub(super) const OVERLAY_BIT_POSITION: Tag = 0x6000_0102;
 pub(super) const PIXEL_DATA: Tag = 0x7fe0_0010;
 pub(super) const ITEM: Tag = 0xfffe_e000;
 pub(super) const ITEM_END: Tag = 0xfffe_e00d;
 pub(super) const SEQUENCE_END: Tag = 0xfffe_e0dd;
+/// The first tag that a data set may have, beside the lengths of groups.
+pub(super) const FIRST: Tag = 0x0008_0000;
 /// The last tag that a data set may have: trailing padding.
 pub(super) const LAST: Tag = 0xfffc_fffc;
 
@@ -92,6 +95,7 @@ pub(super) fn is_wanted(sequence: Tag, tag: Tag) -> bool {
                 | RESCALE_INTERCEPT
                 | RESCALE_SLOPE
                 | VOI_LUT_FUNCTION
+                | PRESENTATION_LUT_SHAPE
         ),
         ANATOMIC_REGION_SEQUENCE | VIEW_CODE_SEQUENCE => tag == CODE_VALUE,
         MODALITY_LUT_SEQUENCE | VOI_LUT_SEQUENCE => matches!(tag, LUT_DESCRIPTOR | LUT_DATA),

@@ -15,11 +15,12 @@ use crate::{DecodeError, Limit};
 /// Sequences within sequences.
 const DEPTH_MAX: usize = 64;
 
-/// Reads a data set up to and including its pixel data; what follows is padding and signatures.
+/// Reads a data set. After its pixel data lie padding, signatures and rubbish, and at times attributes out of their order.
 pub(super) fn read<'a>(bytes: &'a [u8], encoding: Encoding, notes: &mut Notes) -> Result<Dataset<'a>, DecodeError> {
     let mut walk = Walk { reader: Reader::new(bytes, encoding), open: Vec::new(), encoding, last: 0, repaired: false };
     let mut dataset = Dataset::new(encoding.big_endian);
     while walk.step(&mut dataset)? {}
+    walk.after_pixels(&mut dataset)?;
     notes.append(&mut walk.reader.notes);
     Ok(dataset)
 }
@@ -70,7 +71,7 @@ impl<'a> Walk<'a> {
             }
             self.last = element.tag;
             if element.tag == tags::PIXEL_DATA {
-                dataset.pixel_data = Some(fragments::read(&mut self.reader, element)?);
+                dataset.keep_pixels(fragments::read(&mut self.reader, element)?)?;
                 return Ok(false);
             }
         }
@@ -81,11 +82,42 @@ impl<'a> Walk<'a> {
         }
         let value = self.reader.value(element)?;
         match self.open.last() {
-            None => dataset.keep(0, 0, element.tag, value),
-            Some(item) if item.is_read() => dataset.keep(item.tag, item.items, element.tag, value),
+            None => dataset.keep(0, 0, element.tag, value)?,
+            Some(item) if item.is_read() => dataset.keep(item.tag, item.items, element.tag, value)?,
             Some(_) => {}
         }
         Ok(true)
+    }
+
+    /// Reads what follows the pixels while it is elements. An attribute that we want is used; where the elements end, and
+    /// what is odd about the others, does not matter.
+    fn after_pixels(&mut self, dataset: &mut Dataset<'a>) -> Result<(), DecodeError> {
+        while let Some(tag) = self.reader.next_tag(self.reader.bytes.len()).filter(|&tag| tag >= tags::FIRST) {
+            let wanted = tag == tags::PIXEL_DATA || tags::is_wanted(0, tag) || tags::is_wanted_sequence(tag);
+            let notes = self.reader.notes.clone();
+            let read = self.whole_element(dataset);
+            if wanted {
+                read?;
+                self.reader.notes.insert(Note::AttributesAfterPixels);
+                continue;
+            }
+            self.reader.notes = notes;
+            if read.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one element of the data set itself, with all that lies in it.
+    fn whole_element(&mut self, dataset: &mut Dataset<'a>) -> Result<(), DecodeError> {
+        loop {
+            self.step(dataset)?;
+            self.close_what_ended();
+            if self.open.is_empty() {
+                return Ok(());
+            }
+        }
     }
 
     fn sequence(&mut self, element: &Element, wanted: bool, limit: usize) -> Result<(), DecodeError> {

@@ -6,6 +6,7 @@ mod form;
 mod grey_forms;
 mod hostile;
 mod hostile_dicom;
+mod late_forms;
 mod lossless_jpeg;
 mod odd_dicom;
 mod odd_forms;

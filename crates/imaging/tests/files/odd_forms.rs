@@ -4,12 +4,15 @@ use std::io::Write;
 
 use cspine_domain::{Note, Reason};
 
-use crate::form::{Form, read, refused};
+use crate::form::{Form, read, read_as, refused};
 use crate::writer::*;
 
 /// All forms.
 pub fn forms() -> Vec<Form> {
-    [starts(), encodings(), representations(), sequences(), delimiters()].into_iter().flatten().collect()
+    [starts(), encodings(), representations(), sequences(), delimiters(), padded_texts()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 const PLAIN: &str = "explicit.dcm";
@@ -220,6 +223,48 @@ fn sequences() -> Vec<Form> {
 fn deep(depth: usize) -> Vec<u8> {
     let inner = element(0x0008_0100, "SH", b"ABCD");
     (0..depth).fold(inner, |inner, _| undefined(PRIVATE, "SQ", &[open_item(&inner), sequence_end()].concat()))
+}
+
+/// Texts filled up with several zero bytes, and with zeros and blanks.
+fn padded_texts() -> Vec<Form> {
+    let coded = |sequence, code: &[u8]| {
+        let code = [element(0x0008_0100, "SH", code), element(0x0008_0102, "SH", b"SCT ")].concat();
+        element(sequence, "SQ", &item(&code))
+    };
+    let plain = File::read(PLAIN)
+        .with(0x0008_0008, "CS", b"ORIGINAL\\PRIMARY\\LOCALIZER")
+        .with(0x0008_1030, "LO", b"C-SPINE AP/LAT")
+        .with(0x0008_103e, "LO", b"C-SPINE LAT ")
+        .with(0x0018_1030, "LO", b"LATERAL ")
+        .with(0x0028_0008, "IS", b"1 ")
+        .with(0x0028_1050, "DS", b"1000")
+        .with(0x0028_1051, "DS", b"2000")
+        .with(0x0028_1056, "CS", b"SIGMOID ")
+        .with(0x2050_0020, "CS", b"IDENTITY")
+        .with_raw(0x0008_2218, coded(0x0008_2218, b"122494005 "))
+        .with_raw(0x0054_0220, coded(0x0054_0220, b"R-10228 "));
+    let texts = [b"CS", b"UI", b"LO", b"IS", b"DS"];
+    let tags = plain.elements.iter().filter(|(_, bytes)| texts.iter().any(|vr| bytes[4..6] == vr[..]));
+    let mut forms = Vec::new();
+    for ending in [&b"\0\0"[..], b"\0\0\0\0", b" \0 \0", b"\0 \0 ", b"\n\0"] {
+        let ended = |text: &[u8]| [text.trim_ascii_end(), ending].concat();
+        for (tag, bytes) in tags.clone() {
+            let vr = std::str::from_utf8(&bytes[4..6]).unwrap();
+            let notes: &[Note] = if matches!(vr, "IS" | "DS") { &[Note::DecimalString] } else { &[] };
+            let name = format!("{tag:08x}-ends-in-{}", ending.escape_ascii());
+            let odd = plain.clone().with(*tag, vr, &ended(plain.value(*tag))).bytes();
+            forms.push(read_as(plain.bytes(), &name, odd, notes));
+        }
+        for sequence in [0x0008_2218, 0x0054_0220] {
+            let code: &[u8] = if sequence == 0x0008_2218 { b"122494005" } else { b"R-10228" };
+            let odd = plain.clone().with_raw(sequence, coded(sequence, &ended(code))).bytes();
+            forms.push(read_as(plain.bytes(), &format!("{sequence:08x}-ends-in-{}", ending.escape_ascii()), odd, &[]));
+        }
+        let syntax = std::str::from_utf8(ending).map(|ending| format!("{EXPLICIT}{ending}")).unwrap();
+        let syntax = plain.clone().with_syntax(&syntax);
+        forms.push(read_as(plain.bytes(), &format!("syntax-ends-in-{}", ending.escape_ascii()), syntax.bytes(), &[]));
+    }
+    forms
 }
 
 /// Delimiters that are missing or stray.

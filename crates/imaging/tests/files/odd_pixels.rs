@@ -60,6 +60,7 @@ fn pixel_data() -> Vec<Form> {
         // Nothing says whether its lowest value is black or white.
         refused(PLAIN, "photometric-missing", plain.clone().without(0x0028_0004).bytes(), Reason::Undecodable),
         refused(PLAIN, "photometric-empty", of(&plain, b""), Reason::Undecodable),
+        refused(PLAIN, "photometric-nuls", of(&plain, b"\0\0\0\0"), Reason::Undecodable),
         refused(PLAIN, "photometric-unknown", of(&plain, b"MONOCHROME3 "), Reason::UnsupportedTransferSyntax),
         refused(PLAIN, "three-samples-of-a-grey-native", three(&plain, b"RGB "), Reason::Undecodable),
     ];
@@ -103,6 +104,17 @@ fn numbers() -> Vec<Form> {
             plain.clone().with(ROWS, "UL", &[72, 0, 1, 0]).bytes(),
             Reason::Undecodable,
         ),
+        // What is there and cannot be read is not absent.
+        refused(PLAIN, "samples-text", plain.clone().with(0x0028_0002, "IS", b"one ").bytes(), Reason::Undecodable),
+        refused(PLAIN, "samples-negative", plain.clone().with(0x0028_0002, "IS", b"-1").bytes(), Reason::Undecodable),
+        refused(
+            PLAIN,
+            "bits-stored-double",
+            plain.clone().with(0x0028_0101, "FD", &[0; 8]).bytes(),
+            Reason::Undecodable,
+        ),
+        refused(PLAIN, "sign-short", plain.clone().with(0x0028_0103, "US", &[1]).bytes(), Reason::Undecodable),
+        read(PLAIN, "high-bit-text", plain.clone().with(0x0028_0102, "IS", b"high").bytes(), &[HighBit]),
         read(PLAIN, "high-bit-missing", plain.clone().without(0x0028_0102).bytes(), &[]),
         refused(
             PLAIN,

@@ -1,6 +1,6 @@
 //! Padding is no part of the picture: it is shown black, and no range of grey values counts it.
 
-use cspine_domain::{Note, Notes};
+use cspine_domain::{Note, Notes, Reason};
 use cspine_imaging::{Geometry, Limits, Preprocessing, Radiograph, decode};
 
 use crate::writer::{File, PIXEL_DATA, encapsulated};
@@ -91,6 +91,40 @@ fn padding_of_signed_values_may_lie_below_them() {
             assert_padded(&file, false, notes, &format!("{margin} {vr}"));
         }
     }
+}
+
+#[test]
+fn a_padding_value_below_zero_is_one_in_any_representation() {
+    for margin in [-2000_i16, -2048, -2500] {
+        let file = file(&words(margin.cast_unsigned(), -2048)).with(0x0028_0103, "US", &[1, 0]);
+        let notes: &[Note] = if margin < -2048 { &[Note::PaddingOutOfRange] } else { &[] };
+        let text = format!("{margin} ");
+        let long = i32::from(margin).to_le_bytes();
+        let values = [("SL", &long[..]), ("IS", text.as_bytes()), ("DS", text.as_bytes()), ("UN", &long[..2])];
+        for (vr, value) in values {
+            assert_padded(&file.clone().with(PADDING, vr, value), false, notes, &format!("{margin} {vr}"));
+            let limited = file.clone().with(PADDING, "SS", &margin.to_le_bytes()).with(LIMIT, vr, value);
+            assert_padded(&limited, false, notes, &format!("{margin} {vr}, as its limit too"));
+        }
+        let unsigned = u32::from(margin.cast_unsigned()).to_le_bytes();
+        assert_padded(&file.with(PADDING, "UL", &unsigned), false, notes, &format!("{margin} UL"));
+    }
+}
+
+#[test]
+fn a_padding_value_that_cannot_be_read_is_refused_by_name() {
+    let values: [(&str, &[u8]); 6] =
+        [("SL", &[0, 0, 1, 0]), ("IS", b"-32769"), ("DS", b"1.5 "), ("IS", b"none"), ("FD", &[0; 8]), ("US", &[1])];
+    for (vr, value) in values {
+        for tag in [PADDING, LIMIT] {
+            let file = with_padding(file(&words(0, 0)), "US", 0, None).with(tag, vr, value);
+            let error = decode(&file.bytes(), None, &Limits::default()).unwrap_err();
+            assert_eq!(error.reason(), Reason::Undecodable, "{tag:08x} {vr}");
+            assert!(error.to_string().contains("padding"), "{error}");
+        }
+    }
+    // Blanks are no value.
+    assert_eq!(read(&file(&words(0, 0)).with(PADDING, "IS", b"  ")).padding, 0);
 }
 
 #[test]
