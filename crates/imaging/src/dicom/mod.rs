@@ -15,6 +15,7 @@ mod jpeg2000;
 mod layout;
 mod lut;
 mod padding;
+mod palette;
 mod rle;
 mod shape;
 mod stream;
@@ -28,7 +29,7 @@ pub(crate) use file::is_dicom;
 pub use header::Header;
 pub use text::TextEvidence;
 
-use cspine_domain::Notes;
+use cspine_domain::{Note, Notes};
 
 use crate::contain::contain;
 use crate::grey::{Grey, rgb_of_ybr};
@@ -46,6 +47,9 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Radiograph, Decode
     let codec = body.syntax.codec;
     let dataset = walk::read(&body.bytes, body.syntax.encoding, &mut notes)?;
     let layout = Layout::read(&dataset, &mut notes)?;
+    if layout.frames > 1 {
+        notes.insert(Note::FurtherFrames);
+    }
     check(&layout, codec, limits)?;
     let data = dataset.pixel_data.as_ref().ok_or(dataset::malformed("no pixel data"))?;
     let first = fragments::first_frame(data, &layout, &body.syntax, &mut notes)?;
@@ -83,29 +87,38 @@ fn display(
     notes: &mut Notes,
 ) -> Result<(Grey, u64), DecodeError> {
     let mut samples = frame.samples;
-    let layout = &layout.of_stream_samples(&samples, notes);
-    let grey = match frame.photometric {
-        Photometric::Monochrome { .. } | Photometric::Palette => {
-            let padding = show(&mut samples, dataset, layout, notes)?;
-            // Whatever its palette holds, an image of colour indices is no radiograph.
-            return Ok((Grey { luminance: samples, colour: frame.photometric == Photometric::Palette }, padding));
+    let layout = layout.of_stream_samples(&samples, notes);
+    let layout = &layout.of_samples(samples.iter().fold(0, |used, sample| used | sample), notes);
+    if let Photometric::Monochrome { .. } = frame.photometric {
+        let padding = show(&mut samples, dataset, layout, notes)?;
+        return Ok((Grey::of_grey(samples), padding));
+    }
+    bits::check(samples.iter().copied(), dataset, layout, notes)?;
+    Ok((colours(&samples, frame.photometric, dataset, layout, notes)?, 0))
+}
+
+/// The luminance of pixels in colour, which may all be grey.
+fn colours(
+    samples: &[u16],
+    photometric: Photometric,
+    dataset: &Dataset<'_>,
+    layout: &Layout,
+    notes: &mut Notes,
+) -> Result<Grey, DecodeError> {
+    let scale = |sample: u16| (layout.index(sample) * 65535 / usize::from(layout.max())) as u16;
+    let pixels = samples.as_chunks::<3>().0.iter().map(|pixel| pixel.map(scale));
+    Ok(match photometric {
+        Photometric::Palette => {
+            let palette = palette::table(dataset, layout, notes)?;
+            Grey::of_rgb(samples.iter().map(|&sample| palette[layout.index(sample)]))
         }
-        Photometric::Rgb | Photometric::Ybr { .. } => {
-            let max = layout.max();
-            let scale = |sample: u16| (u32::from(sample.min(max)) * 65535 / u32::from(max)) as u16;
-            let pixels = samples.as_chunks::<3>().0.iter().map(|pixel| pixel.map(scale));
-            match frame.photometric {
-                Photometric::Ybr { .. } => Grey::of_rgb(pixels.map(rgb_of_ybr)),
-                _ => Grey::of_rgb(pixels),
-            }
-        }
-    };
-    Ok((grey, 0))
+        Photometric::Ybr { .. } => Grey::of_rgb(pixels.map(rgb_of_ybr)),
+        Photometric::Rgb | Photometric::Monochrome { .. } => Grey::of_rgb(pixels),
+    })
 }
 
 /// Puts in the place of each stored sample its luminance, which is black for padding; gives how many are padding.
 fn show(samples: &mut [u16], dataset: &Dataset<'_>, layout: &Layout, notes: &mut Notes) -> Result<u64, DecodeError> {
-    let layout = &layout.of_samples(samples.iter().fold(0, |used, sample| used | sample), notes);
     let table = voi::table(dataset, layout, notes)?;
     let padding = Padding::read(dataset, layout, notes)?;
     // Asked once for each word that there may be: there are more pixels than words.

@@ -3,7 +3,7 @@
 use cspine_domain::{Note, Notes};
 
 use super::dataset::Dataset;
-use super::layout::{Layout, Photometric};
+use super::layout::Layout;
 use super::tags;
 use crate::DecodeError;
 
@@ -20,9 +20,6 @@ pub(super) struct Padding {
 impl Padding {
     /// Pixel Padding Value, up or down to Pixel Padding Range Limit if there is one; `None` without.
     pub fn read(dataset: &Dataset<'_>, layout: &Layout, notes: &mut Notes) -> Result<Option<Self>, DecodeError> {
-        if !matches!(layout.photometric, Photometric::Monochrome { .. }) {
-            return Ok(None);
-        }
         // Its sign is that of the pixels, whatever was written.
         let meaning = |word: i32| if layout.signed { i32::from(word as i16) } else { i32::from(word as u16) };
         let number = |tag, what| dataset.word(tag, what).map(|word| word.map(meaning));

@@ -38,6 +38,12 @@ pub(super) const WINDOW_WIDTH: Tag = 0x0028_1051;
 pub(super) const RESCALE_INTERCEPT: Tag = 0x0028_1052;
 pub(super) const RESCALE_SLOPE: Tag = 0x0028_1053;
 pub(super) const VOI_LUT_FUNCTION: Tag = 0x0028_1056;
+pub(super) const RED_PALETTE_DESCRIPTOR: Tag = 0x0028_1101;
+pub(super) const GREEN_PALETTE_DESCRIPTOR: Tag = 0x0028_1102;
+pub(super) const BLUE_PALETTE_DESCRIPTOR: Tag = 0x0028_1103;
+pub(super) const RED_PALETTE: Tag = 0x0028_1201;
+pub(super) const GREEN_PALETTE: Tag = 0x0028_1202;
+pub(super) const BLUE_PALETTE: Tag = 0x0028_1203;
 pub(super) const MODALITY_LUT_SEQUENCE: Tag = 0x0028_3000;
 pub(super) const LUT_DESCRIPTOR: Tag = 0x0028_3002;
 pub(super) const LUT_DATA: Tag = 0x0028_3006;
@@ -95,6 +101,8 @@ pub(super) fn is_wanted(sequence: Tag, tag: Tag) -> bool {
                 | RESCALE_INTERCEPT
                 | RESCALE_SLOPE
                 | VOI_LUT_FUNCTION
+                | RED_PALETTE_DESCRIPTOR..=BLUE_PALETTE_DESCRIPTOR
+                | RED_PALETTE..=BLUE_PALETTE
                 | PRESENTATION_LUT_SHAPE
         ),
         ANATOMIC_REGION_SEQUENCE | VIEW_CODE_SEQUENCE => tag == CODE_VALUE,

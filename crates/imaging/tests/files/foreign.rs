@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use cspine_domain::Note;
 use cspine_imaging::{Geometry, Intensity, Limits, Preprocessing, Radiograph, decode, resize};
 
+use crate::writer::File;
+
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
@@ -48,6 +50,13 @@ fn every_lossless_transfer_syntax_gives_the_stored_values() {
         "overlay-bits",
     ];
     assert_equal(&names, 1);
+}
+
+#[test]
+fn frames_after_the_first_are_left_unread_and_noted() {
+    for name in ["frames.dcm", "frames-rle.dcm"] {
+        assert_eq!(read(name).notes, [Note::FurtherFrames].into(), "{name}");
+    }
 }
 
 #[test]
@@ -120,6 +129,13 @@ fn the_header_carries_identity_and_scope() {
     let uid = |last: u8| format!("1.2.826.0.1.3680043.8.498.{last}").parse().unwrap();
     assert!(header.identifies(&uid(3), &uid(2), &uid(1)));
     assert!(!header.identifies(&uid(3), &uid(1), &uid(1)));
+    let mut padded = File::read("explicit.dcm");
+    for tag in [0x0008_0018, 0x0020_000d, 0x0020_000e] {
+        let value = [padded.value(tag), b"\0\0\0"].concat();
+        padded = padded.with(tag, "UI", &value);
+    }
+    let padded = decode(&padded.bytes(), None, &Limits::default()).unwrap().header.unwrap();
+    assert!(padded.identifies(&uid(3), &uid(2), &uid(1)));
     assert_eq!(header.modality.as_deref(), Some("CR"));
     assert_eq!(header.body_part.as_deref(), Some("CSPINE"));
     assert_eq!(header.view_position.as_deref(), Some("LL"));

@@ -1,6 +1,7 @@
 //! Files, sound and hostile.
 
 mod codecs;
+mod colour_forms;
 mod foreign;
 mod form;
 mod grey_forms;

@@ -3,7 +3,7 @@
 use cspine_imaging::{MediaType, sniff};
 
 use crate::hostile::{Random, check};
-use crate::{form, grey_forms, late_forms, odd_forms, odd_pixels};
+use crate::{colour_forms, form, grey_forms, late_forms, odd_forms, odd_pixels};
 
 #[test]
 fn every_odd_structure_is_read_as_its_plain_form_or_refused_by_name() {
@@ -26,10 +26,15 @@ fn every_attribute_after_the_pixels_is_used_and_two_values_of_one_are_refused_by
 }
 
 #[test]
+fn every_odd_colour_is_read_by_the_rules_of_grey_or_refused_by_name() {
+    form::check(&colour_forms::forms());
+}
+
+#[test]
 fn odd_forms_cut_or_damaged_never_escape_as_a_panic() {
     let mut random = Random(0x2545_f491_4f6c_dd1d);
     let grey = [odd_forms::forms(), odd_pixels::forms(), grey_forms::forms()];
-    let forms = grey.into_iter().chain([late_forms::forms()]).collect::<Vec<_>>();
+    let forms = grey.into_iter().chain([late_forms::forms(), colour_forms::forms()]).collect::<Vec<_>>();
     for form in forms.iter().flatten() {
         for round in 0..40 {
             let mut damaged = form.bytes.clone();
