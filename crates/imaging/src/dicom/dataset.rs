@@ -150,10 +150,15 @@ impl<'a> Dataset<'a> {
         self.value(tag)?.parts().next().filter(|text| !text.is_empty())
     }
 
+    /// The same, but the empty text where something is there that is no such code.
+    pub fn code_or_odd(&self, tag: Tag) -> Option<&'a str> {
+        let value = self.value(tag).filter(|value| !trim(value.bytes).is_empty())?;
+        value.parts().next()
+    }
+
     /// The strings of a short text with `/` between them; `None` unless all are printable UTF-8 of at most 64 characters.
     pub fn text(&self, tag: Tag) -> Option<String> {
-        let bytes = self.value(tag)?.bytes.trim_ascii_end();
-        let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= BYTES_MAX)?;
+        let text = std::str::from_utf8(trim(self.value(tag)?.bytes)).ok().filter(|text| text.len() <= BYTES_MAX)?;
         let parts: Vec<&str> = text.split('\\').map(|part| part.trim_matches([' ', '\0'])).collect();
         let readable = |part: &&str| part.chars().count() <= 64 && !part.chars().any(char::is_control);
         let all = parts.iter().all(readable) && parts.iter().any(|part| !part.is_empty());

@@ -18,12 +18,21 @@ pub(super) fn table(dataset: &Dataset<'_>, layout: &Layout, notes: &mut Notes) -
     let modality = Modality::read(dataset, layout, notes)?;
     let presentation = Presentation::read(dataset, layout, &modality, notes)?;
     let inverted = layout.photometric == Photometric::Monochrome { inverted: true };
+    // Most viewers follow the photometric interpretation alone.
+    if dataset.code_or_odd(tags::PRESENTATION_LUT_SHAPE).is_some_and(|shape| !agrees(shape, inverted)) {
+        notes.insert(Note::PresentationLutShape);
+    }
     let luminance = |index: u16| {
         let shown = presentation.show(modality.apply(layout.meaning(index))).clamp(0.0, 1.0);
         let shown = if inverted { 1.0 - shown } else { shown };
         (shown * 65535.0).round() as u16
     };
     Ok((0..=layout.max()).map(luminance).collect())
+}
+
+/// Whether a Presentation LUT Shape shows the lowest value as the photometric interpretation does (PS3.3 C.11.6).
+fn agrees(shape: &str, inverted: bool) -> bool {
+    shape.eq_ignore_ascii_case(if inverted { "INVERSE" } else { "IDENTITY" })
 }
 
 /// From stored values to those of the modality.
@@ -81,6 +90,21 @@ enum Function {
     Sigmoid,
 }
 
+impl Function {
+    /// That of VOI LUT Function, LINEAR without one that we know; and whether the word is one of the standard's.
+    fn read(dataset: &Dataset<'_>) -> (Self, bool) {
+        let Some(word) = dataset.code_or_odd(tags::VOI_LUT_FUNCTION) else { return (Function::Linear, true) };
+        let capitals = word.to_ascii_uppercase();
+        let (function, known) = match &capitals[..] {
+            "LINEAR" => (Function::Linear, true),
+            "LINEAR_EXACT" => (Function::LinearExact, true),
+            "SIGMOID" => (Function::Sigmoid, true),
+            _ => (Function::Linear, false),
+        };
+        (function, known && capitals == word)
+    }
+}
+
 impl Presentation {
     fn read(
         dataset: &Dataset<'_>,
@@ -92,11 +116,7 @@ impl Presentation {
         if let Some(lut) = Lut::read(dataset, tags::VOI_LUT_SEQUENCE, (min, max), notes)? {
             return Ok(Presentation::Lut(lut));
         }
-        let function = match dataset.code(tags::VOI_LUT_FUNCTION) {
-            Some("SIGMOID") => Function::Sigmoid,
-            Some("LINEAR_EXACT") => Function::LinearExact,
-            _ => Function::Linear,
-        };
+        let (function, sound) = Function::read(dataset);
         let narrowest = if matches!(function, Function::Linear) { 1.0 } else { f64::MIN_POSITIVE };
         match (dataset.decimal(tags::WINDOW_CENTER), dataset.decimal(tags::WINDOW_WIDTH)) {
             (Decimal::Absent, Decimal::Absent) => {}
@@ -104,6 +124,7 @@ impl Presentation {
                 if width >= narrowest =>
             {
                 notes.extend((odd || too).then_some(Note::DecimalString));
+                notes.extend((!sound).then_some(Note::VoiLutFunction));
                 return Ok(Presentation::Window { function, centre, width });
             }
             _ => {

@@ -13,7 +13,7 @@ const SLOPE: u32 = 0x0028_1053;
 
 /// All forms.
 pub fn forms() -> Vec<Form> {
-    [tables(), signed_tables(), rescaling(), windows()].into_iter().flatten().collect()
+    [tables(), signed_tables(), rescaling(), windows(), functions(), shapes()].into_iter().flatten().collect()
 }
 
 /// The entries of a fixture's table.
@@ -154,6 +154,51 @@ fn windows() -> Vec<Form> {
     ];
     for (at, (centre, width)) in ignored.iter().enumerate() {
         forms.push(read_as(whole.clone(), &format!("window-none-{at}"), window(centre, width), &[Note::WindowIgnored]));
+    }
+    forms
+}
+
+/// The word of a window's function: of its own in small letters, LINEAR where it is unknown.
+fn functions() -> Vec<Form> {
+    const FUNCTION: u32 = 0x0028_1056;
+    let plain = File::read("rescale.dcm").without(FUNCTION);
+    let with = |word: &[u8]| plain.clone().with(FUNCTION, "CS", &padded(word, b' ')).bytes();
+    let mut forms = vec![
+        read_as(plain.bytes(), "function-linear", with(b"LINEAR"), &[]),
+        read_as(plain.bytes(), "function-blank", with(b"  "), &[]),
+        // Without a window there is nothing that it could change.
+        read_as(
+            File::read("explicit.dcm").bytes(),
+            "function-without-a-window",
+            File::read("explicit.dcm").with(FUNCTION, "CS", b"CUBIC ").bytes(),
+            &[],
+        ),
+    ];
+    for sound in [&b"SIGMOID"[..], b"LINEAR_EXACT"] {
+        let name = String::from_utf8_lossy(sound).to_ascii_lowercase();
+        let small = [&sound.to_ascii_lowercase()[..], b"\0\0"].concat();
+        forms.push(read_as(with(sound), &format!("function-small-{name}"), with(&small), &[Note::VoiLutFunction]));
+        let nuls = [sound, b"\0\0"].concat();
+        forms.push(read_as(with(sound), &format!("function-nuls-{name}"), with(&nuls), &[]));
+    }
+    let unknown: [&[u8]; 6] = [b"CUBIC", b"SIGMOIDAL", b"linear", b"\\SIGMOID", b"SIGMO\xcfDE", &[b'S'; 65]];
+    for (at, word) in unknown.iter().enumerate() {
+        let notes = &[Note::VoiLutFunction];
+        forms.push(read_as(plain.bytes(), &format!("function-unknown-{at}"), with(word), notes));
+    }
+    forms
+}
+
+/// A presentation LUT shape never changes the polarity; one that contradicts it is noted.
+fn shapes() -> Vec<Form> {
+    let mut forms = Vec::new();
+    for (plain, agrees) in [("explicit.dcm", "IDENTITY"), ("monochrome1.dcm", "INVERSE")] {
+        for word in ["IDENTITY", "INVERSE", "inverse", "identity", "LIN OD", "é", " "] {
+            let sound = word.eq_ignore_ascii_case(agrees) || word == " ";
+            let notes: &[Note] = if sound { &[] } else { &[Note::PresentationLutShape] };
+            let bytes = File::read(plain).with(0x2050_0020, "CS", &padded(word.as_bytes(), b' ')).bytes();
+            forms.push(read(plain, &format!("shape-{word}-of-{plain}"), bytes, notes));
+        }
     }
     forms
 }
