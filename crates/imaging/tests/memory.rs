@@ -5,6 +5,11 @@ use std::cell::Cell;
 use std::path::Path;
 
 use cspine_imaging::{Limits, decode};
+use writer::File;
+
+#[path = "files/writer.rs"]
+#[allow(dead_code, reason = "only its files are needed here")]
+mod writer;
 
 thread_local! {
     /// Bytes that this thread holds, and the most it has held.
@@ -99,4 +104,52 @@ fn changed_and_missing_bytes_neither_panic_nor_take_memory() {
             assert!(!panicked && held <= LIMITS.max_memory as isize + SCRATCH, "{name} cut to {length}: {held}");
         }
     }
+}
+
+/// Bytes of an attribute of very many values.
+const LONG: usize = 900_000;
+/// What its decoding may hold more than that of the file without it.
+const MORE_MAX: isize = 64 << 10;
+
+#[test]
+fn an_attribute_of_very_many_values_takes_no_memory_for_them() {
+    let plain = File::read("explicit.dcm");
+    let sound = hold(&plain.bytes()).0;
+    for tag in [
+        0x0008_0008,
+        0x0008_0016,
+        0x0008_0018,
+        0x0008_0060,
+        0x0018_0015,
+        0x0018_1164,
+        0x0018_2010,
+        0x0018_5101,
+        0x0020_000d,
+        0x0020_0020,
+        0x0028_0004,
+        0x0028_0008,
+        0x0028_0030,
+        0x0028_0034,
+        0x0028_1050,
+        0x0028_1053,
+        0x0028_1056,
+        0x2050_0020,
+    ] {
+        for value in ["\\", "1\\", "A\\", "1,5,\\", " "] {
+            let file = plain.clone().with(tag, "UN", &value.repeat(LONG / value.len()).into_bytes());
+            let (held, panicked) = hold(&file.bytes());
+            assert!(!panicked && held <= sound + MORE_MAX, "{tag:08x} of {value:?} held {held}, not {sound}");
+        }
+    }
+}
+
+#[test]
+fn a_table_of_very_many_entries_takes_the_memory_of_the_most_that_it_can_say() {
+    let plain = File::read("voi-lut.dcm");
+    let sound = hold(&plain.bytes()).0;
+    let descriptor: Vec<u8> = [3000_u16, 500, 12].into_iter().flat_map(u16::to_le_bytes).collect();
+    let data = writer::element(0x0028_3006, "OW", &vec![1; LONG]);
+    let table = [writer::element(0x0028_3002, "US", &descriptor), data].concat();
+    let (held, panicked) = hold(&plain.with(0x0028_3010, "SQ", &writer::item(&table)).bytes());
+    assert!(!panicked && held <= sound + 2 * (1 << 16) + MORE_MAX, "held {held}, not {sound}");
 }

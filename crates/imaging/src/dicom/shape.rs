@@ -26,13 +26,13 @@ pub(super) fn upright(mut radiograph: Radiograph, dataset: &Dataset<'_>) -> Radi
     }
 }
 
-/// Where a row mainly runs to once the image is upright: a letter, or the word that cannot be followed.
+/// Where a row mainly runs to once the image is upright: a letter. `None` unless rows and columns run along two axes of
+/// which one is the body's own: words such as `AP` or `AXIAL` say something else, and `A\L` is no plane of a radiograph.
 pub(super) fn row(dataset: &Dataset<'_>) -> Option<String> {
-    let Directions::Said([row, column]) = directions(dataset) else {
-        return dataset.code(tags::PATIENT_ORIENTATION).map(str::to_owned);
-    };
-    let quarters = turn(row, column).map_or(0, Orientation::quarters);
-    let upright = match quarters {
+    let Directions::Said([row, column]) = directions(dataset) else { return None };
+    let along_body = [row, column].iter().any(|&letter| axis(letter) == axis('H'));
+    let turn = turn(row, column).filter(|_| along_body)?;
+    let upright = match turn.quarters() {
         0 => row,
         1 => opposite(column),
         2 => opposite(row),
@@ -53,7 +53,7 @@ enum Directions {
 
 fn directions(dataset: &Dataset<'_>) -> Directions {
     let Some(value) = dataset.value(tags::PATIENT_ORIENTATION) else { return Directions::Silent };
-    let words: Vec<&str> = value.parts().collect();
+    let words: Vec<&str> = value.parts().take(3).collect();
     if value.bytes.iter().all(|byte| matches!(byte, b' ' | b'\\' | 0)) {
         return Directions::Silent;
     }
@@ -126,7 +126,7 @@ fn ratio(value: Value<'_>) -> Option<f64> {
         Decimal::Number { value, .. } => Some(value),
         Decimal::Absent | Decimal::Unreadable => None,
     };
-    let sides: Vec<f64> = value.bytes.split(|&byte| byte == b'\\').map(number).collect::<Option<_>>()?;
+    let sides: Vec<f64> = value.bytes.split(|&byte| byte == b'\\').take(3).map(number).collect::<Option<_>>()?;
     let [down, across] = sides[..] else { return None };
     let is_length = |side: f64| side.is_finite() && side > 0.0;
     let ratio = down / across;

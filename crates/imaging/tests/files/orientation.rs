@@ -235,6 +235,27 @@ fn frontal_empty_and_unknown_letters_turn_nothing() {
     }
 }
 
+#[test]
+fn only_an_orientation_along_the_body_says_where_its_rows_run_to() {
+    let plain = plain();
+    let row = |letters: &str| {
+        let file = dicom(&plain, WIDTH, HEIGHT, &[(PATIENT_ORIENTATION, "CS", letters)]);
+        read(&file, MediaType::Dicom).header.unwrap().row_orientation
+    };
+    for letters in
+        ["", "\\", "A", "P", "AP", "PA", "A\\", "PRONE", "AXIAL", "A\\P", "P\\A", "AP\\F", "A\\F\\A", "LE\\V"]
+    {
+        assert_eq!(row(letters), None, "{letters}");
+    }
+    // Rows and columns across the body.
+    for letters in ["A\\L", "P\\R", "L\\P"] {
+        assert_eq!(row(letters), None, "{letters}");
+    }
+    for (letters, expected) in [("A\\F", "A"), ("P\\FL", "P"), ("F\\A", "P"), ("L\\F", "L"), ("P\\F\0\0", "P")] {
+        assert_eq!(row(letters).as_deref(), Some(expected), "{letters}");
+    }
+}
+
 /// Every second row of the plain form, and every second column.
 fn squeezed(plain: &[u8], down: usize, across: usize) -> (Vec<u8>, usize, usize) {
     let rows = plain.chunks_exact(WIDTH).step_by(down);
