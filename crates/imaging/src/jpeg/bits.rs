@@ -85,6 +85,20 @@ impl<'a> Bits<'a> {
         self.count -= count;
     }
 
+    /// Takes `count` bits, 0 to 16, as an unsigned number.
+    #[inline]
+    pub fn unsigned(&mut self, count: u32) -> u32 {
+        if count == 0 {
+            return 0;
+        }
+        if self.count < count {
+            self.refill();
+        }
+        let value = self.peek(count) as u32;
+        self.skip(count);
+        value
+    }
+
     /// Takes `size` bits, 0 to 16, as a signed number (T.81 F.2.2.1, EXTEND).
     #[inline]
     pub fn signed(&mut self, size: u32) -> i32 {

@@ -1,17 +1,21 @@
-//! The scans of a sequential or lossless stream: tables, restart interval, and which components each scan carries.
+//! The scans of a stream: tables, restart interval, and which components each scan carries.
 
 use super::bits::Bits;
+use super::coverage::Coverage;
 use super::huffman::Tables;
-use super::markers::{Component, DHT, DQT, DRI, EOI, Header, Process, SOS, Segments};
-use super::{Picture, lossless, sequential};
+use super::markers::{Component, DHT, DQT, DRI, EOI, Header, Process, SOS, Segments, is_frame};
+use super::{Picture, lossless, progressive, sequential};
 use crate::Fault;
+
+/// Scans of a stream. Encoders write up to about twenty; each costs a walk over the whole image.
+const SCANS_MAX: usize = 100;
 
 /// What the marker segments before a scan have set.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     pub tables: Tables,
     /// By number, in zigzag order.
-    pub quantisation: [Option<[u16; 64]>; 4],
+    quantisation: [Option<[u16; 64]>; 4],
     /// MCUs between restart markers; 0 for none.
     pub restart_interval: usize,
 }
@@ -22,6 +26,8 @@ pub(super) struct Scan {
     pub components: Vec<ScanComponent>,
     /// Ss: the first coefficient, or the predictor of a lossless scan.
     pub start: u8,
+    /// Se: the last coefficient.
+    pub end: u8,
     /// Ah and Al: successive approximation, or the point transform of a lossless scan.
     pub approximation: (u8, u8),
 }
@@ -32,18 +38,22 @@ pub(super) struct ScanComponent {
     pub index: usize,
     pub dc_table: u8,
     pub ac_table: u8,
+    /// Its quantisation table.
+    pub quantisation: u8,
 }
 
-/// Decodes scan after scan until every component was there once.
+/// Decodes scan after scan until every component was there, with all bits of all its coefficients.
 pub(super) fn decode(stream: &[u8], header: &Header) -> Result<Picture, Fault> {
     let mut sink: Box<dyn Sink> = match header.process {
         Process::Lossless => Box::new(lossless::Samples::new(header)?),
-        _ => Box::new(sequential::Planes::new(header)?),
+        Process::Progressive => Box::new(progressive::Progressive::new(header)?),
+        _ => Box::new(sequential::Sequential::new(header)?),
     };
     let mut segments = Segments::new(stream)?;
     let mut settings = Settings::default();
-    let mut missing: Vec<bool> = vec![true; header.components.len()];
-    while missing.contains(&true) {
+    let mut coverage = Coverage::new(header);
+    let mut scans = 0;
+    while !coverage.is_complete() {
         let (marker, segment) = segments.next()?;
         match marker {
             DHT => settings.tables.define(segment)?,
@@ -51,26 +61,38 @@ pub(super) fn decode(stream: &[u8], header: &Header) -> Result<Picture, Fault> {
             DRI => {
                 settings.restart_interval = segment.first_chunk().map_or(0, |&bytes| u16::from_be_bytes(bytes)).into();
             }
-            EOI => return Err(Fault::Damaged("a JPEG stream without all of its components")),
+            EOI => return Err(Fault::Damaged("a JPEG stream without all of its components or coefficients")),
+            SOS if scans == SCANS_MAX => return Err(Fault::Unsupported("a JPEG stream of that many scans")),
             SOS => {
+                scans += 1;
                 let scan = Scan::read(segment, &header.components)?;
-                for component in &scan.components {
-                    if !std::mem::replace(&mut missing[component.index], false) {
-                        return Err(Fault::Damaged("a JPEG component that comes twice"));
-                    }
-                }
+                coverage.add(&scan)?;
                 let mut bits = Bits::new(stream, segments.at);
                 sink.scan(&mut bits, &scan, &settings)?;
                 bits.check()?;
                 segments = bits.rest();
             }
+            _ if is_frame(marker) && scans > 0 => return Err(Fault::Damaged("a second JPEG frame header")),
             _ => {}
         }
     }
-    // DNL may stand behind the first scan.
-    let mut behind = std::iter::from_fn(|| segments.next().ok()).map(|(marker, _)| marker);
-    let ended = behind.any(|marker| marker == EOI);
+    let ended = ends(segments, header)?;
     Ok(Picture { samples: sink.finish(), ended })
+}
+
+/// Whether an end marker stands behind the last scan. DNL may stand before it; a scan that would change a progressive
+/// image must not.
+fn ends(mut segments: Segments<'_>, header: &Header) -> Result<bool, Fault> {
+    while let Ok((marker, _)) = segments.next() {
+        match marker {
+            EOI => return Ok(true),
+            SOS if header.process == Process::Progressive => {
+                return Err(Fault::Damaged("a JPEG component that comes twice or out of order"));
+            }
+            _ => {}
+        }
+    }
+    Ok(false)
 }
 
 /// Where the samples of a process are gathered.
@@ -83,6 +105,12 @@ pub(super) trait Sink {
 }
 
 impl Settings {
+    /// The quantisation table of a component.
+    pub fn quantisation(&self, component: &ScanComponent) -> Result<&[u16; 64], Fault> {
+        let table = self.quantisation.get(usize::from(component.quantisation)).and_then(Option::as_ref);
+        table.ok_or(Fault::Damaged("a quantisation table that is missing"))
+    }
+
     /// Reads a DQT segment.
     fn quantise(&mut self, mut segment: &[u8]) -> Result<(), Fault> {
         const SHORT: Fault = Fault::Damaged("a quantisation table that is too short");
@@ -106,14 +134,15 @@ impl Scan {
         const SHORT: Fault = Fault::Damaged("a JPEG scan header that is too short");
         let (&count, rest) = segment.split_first().ok_or(SHORT)?;
         let (selectors, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or(SHORT)?;
-        let &[start, _, approximation, ..] = rest else { return Err(SHORT) };
+        let &[start, end, approximation, ..] = rest else { return Err(SHORT) };
         let component = |&[id, tables]: &[u8; 2]| {
             let index = frame.iter().position(|component| component.id == id)?;
-            Some(ScanComponent { index, dc_table: tables >> 4, ac_table: tables & 0xf })
+            let quantisation = frame[index].table;
+            Some(ScanComponent { index, dc_table: tables >> 4, ac_table: tables & 0xf, quantisation })
         };
         let components: Option<Vec<_>> = selectors.as_chunks().0.iter().map(component).collect();
         let components = components.filter(|components| !components.is_empty());
         let components = components.ok_or(Fault::Damaged("a JPEG scan of unknown components"))?;
-        Ok(Self { components, start, approximation: (approximation >> 4, approximation & 0xf) })
+        Ok(Self { components, start, end, approximation: (approximation >> 4, approximation & 0xf) })
     }
 }

@@ -113,7 +113,8 @@ impl Header {
     }
 }
 
-fn is_frame(marker: u8) -> bool {
+/// Whether the marker is that of a frame header.
+pub(super) fn is_frame(marker: u8) -> bool {
     matches!(marker, 0xc0..=0xcf | JPEG_LS) && !matches!(marker, 0xc4 | 0xc8 | 0xcc)
 }
 

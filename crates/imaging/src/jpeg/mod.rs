@@ -1,21 +1,24 @@
-//! JPEG (ITU-T T.81): sequential DCT of 8 and 12 bits and the lossless process, both Huffman coded; and JPEG-LS (T.87).
+//! JPEG (ITU-T T.81), Huffman coded: sequential DCT of 8 and 12 bits, progressive DCT of 8 bits, and the lossless process;
+//! and JPEG-LS (T.87).
 //!
 //! We decode these ourselves: the crates we know read lossless streams with restart intervals or a point transform
 //! wrongly, know no 12 bits, and fill what a stream lacks with grey. Here a stream gives every sample or an error.
-//! Progressive streams of 8 bits go to `zune-jpeg`.
 //!
 //! ```text
-//! stream --markers--> Header (sizes against the limits) --lossless | sequential | ls--> Picture
+//! stream --markers--> Header (sizes against the limits) --lossless | sequential | progressive | ls--> Picture
 //! ```
 
 mod bits;
 mod colour;
+mod coverage;
 mod decoder;
+mod grid;
 mod huffman;
 mod idct;
 mod lossless;
 mod ls;
 mod markers;
+mod planes;
 mod progressive;
 mod sequential;
 
@@ -43,9 +46,8 @@ pub(crate) fn decode(stream: &[u8], header: &Header) -> Result<Picture, Fault> {
         return Err(Fault::Unsupported("a JPEG stream of other than one and three components"));
     }
     match header.process {
-        Process::Lossless | Process::Sequential => decoder::decode(stream, header),
+        Process::Lossless | Process::Sequential | Process::Progressive => decoder::decode(stream, header),
         Process::LosslessLs => ls::decode(stream, header),
-        Process::Progressive => progressive::decode(stream, header),
         Process::Other => Err(Fault::Unsupported("a JPEG process other than Huffman coded DCT and lossless")),
     }
 }

@@ -14,6 +14,7 @@ mod odd_forms;
 mod odd_pixels;
 mod orientation;
 mod padding;
+mod progressive;
 mod scope;
 mod scope_in_files;
 mod writer;
