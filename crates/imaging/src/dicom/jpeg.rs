@@ -29,7 +29,9 @@ pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Frame, DecodeErro
         notes.insert(Note::MissingEndMarker);
     }
     let mut samples = picture.samples;
-    if header.process == Process::LosslessLs {
+    // The sign of a lossless sample is its stream's highest bit, as in dcmtk.
+    let shorter = layout.signed && u16::from(header.precision) < layout.bits_stored;
+    if header.process == Process::LosslessLs || (header.process == Process::Lossless && shorter) {
         conform(&mut samples, (header.precision, layout.signed), layout, &mut notes);
     }
     Ok(Frame { samples, photometric, notes })

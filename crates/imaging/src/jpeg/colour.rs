@@ -33,7 +33,7 @@ impl Header {
         match self.colour {
             Colour { jfif: true, .. } => false,
             Colour { adobe: Some(transformation), .. } => transformation == 0,
-            _ => self.is_named_rgb() || self.process == Process::Lossless,
+            _ => self.is_named_rgb() || matches!(self.process, Process::Lossless | Process::LosslessLs),
         }
     }
 }

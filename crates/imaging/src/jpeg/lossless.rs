@@ -30,8 +30,9 @@ impl Samples {
         if !(2..=16).contains(&header.precision) {
             return Err(Fault::Damaged("a lossless JPEG stream of impossible precision"));
         }
-        if count > 1 && header.components.iter().any(|component| component.sampling != header.components[0].sampling) {
-            return Err(Fault::Unsupported("a lossless JPEG stream whose components differ in size"));
+        // Of larger factors a scan carries its samples block by block.
+        if count > 1 && header.components.iter().any(|component| component.sampling != (1, 1)) {
+            return Err(Fault::Unsupported("a lossless JPEG stream whose components are not sampled 1 by 1"));
         }
         Ok(Self {
             samples: vec![0; header.pixels() * count],

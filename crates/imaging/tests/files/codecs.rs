@@ -5,6 +5,8 @@ use std::path::Path;
 use cspine_domain::{Note, Reason};
 use cspine_imaging::{DecodeError, Limits, Radiograph, decode};
 
+use crate::writer::File;
+
 fn bytes(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
 }
@@ -147,4 +149,34 @@ fn a_stream_without_its_end_that_lacks_a_pixel_is_damaged() {
         let named = matches!(error, DecodeError::Malformed(_, what) if what.ends_with("ends within its pixels"));
         assert!(named, "{name}: {error}");
     }
+}
+
+#[test]
+fn three_equal_channels_of_a_jpeg_ls_file_are_red_green_and_blue() {
+    let ours = decode(&File::read("jpegls-samples.dcm").fragments()[0], None, &Limits::default()).unwrap();
+    let dicom = read("jpegls-samples.dcm");
+    assert!(ours.colour && ours.luminance == dicom.luminance);
+}
+
+#[test]
+fn lossless_samples_of_fewer_bits_than_are_stored_keep_their_sign() {
+    let window = |file: File| file.with(0x0028_1050, "DS", b"0 ").with(0x0028_1051, "DS", b"4096");
+    let plain = window(File::read("jpeg-lossless.dcm").with(0x0028_0103, "US", &[1, 0]));
+    let wider = plain.clone().with(0x0028_0101, "US", &[16, 0]).with(0x0028_0102, "US", &[15, 0]);
+    let read = |file: File| decode(&file.bytes(), None, &Limits::default()).unwrap();
+    let (plain, wider) = (read(plain), read(wider));
+    assert!(plain.luminance == wider.luminance);
+    assert!(plain.notes.is_empty() && wider.notes.iter().eq(&[Note::StreamDepth]));
+}
+
+#[test]
+fn lossless_components_that_are_sampled_in_blocks_are_unsupported() {
+    let mut stream = File::read("ljpeg-rgb.dcm").fragments()[0].clone();
+    let frame = stream.windows(2).position(|pair| pair == [0xff, 0xc3]).unwrap();
+    assert!(decode(&stream, None, &Limits::default()).is_ok());
+    for component in 0..3 {
+        stream[frame + 11 + 3 * component] = 0x22;
+    }
+    let error = decode(&stream, None, &Limits::default()).unwrap_err();
+    assert_eq!(error.reason(), Reason::UnsupportedTransferSyntax);
 }

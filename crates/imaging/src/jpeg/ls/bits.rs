@@ -87,17 +87,39 @@ impl<'a> Bits<'a> {
         if self.count < 56 {
             self.refill();
         }
-        let zeros = self.buffer.leading_zeros();
+        let zeros = self.zeros();
         if zeros < limit {
-            self.skip(zeros + 1);
             let value = u64::from(zeros) << k | u64::from(self.read(k));
             i32::try_from(value).map_err(|_| super::coder::IMPOSSIBLE)
         } else if zeros == limit {
-            self.skip(zeros + 1);
             Ok(self.read(escape_bits) as i32 + 1)
         } else {
             Err(super::coder::IMPOSSIBLE)
         }
+    }
+
+    /// Takes the zeros before the next one, and the one; more zeros than any limit where there is none.
+    #[inline]
+    fn zeros(&mut self) -> u32 {
+        let zeros = self.buffer.leading_zeros();
+        if zeros >= self.count {
+            return self.many_zeros();
+        }
+        self.skip(zeros + 1);
+        zeros
+    }
+
+    /// The same where all available bits are zeros.
+    #[cold]
+    fn many_zeros(&mut self) -> u32 {
+        let before = self.count;
+        self.skip(before);
+        self.refill();
+        let zeros = self.buffer.leading_zeros();
+        if zeros < self.count {
+            self.skip(zeros + 1);
+        }
+        before + zeros
     }
 
     /// Whether every bit taken was in the stream.
@@ -118,5 +140,21 @@ impl<'a> Bits<'a> {
     /// The markers behind the data.
     pub fn rest(&self) -> Segments<'a> {
         Segments::behind_data(self.stream, self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bits;
+
+    #[test]
+    fn a_code_of_as_many_zeros_as_bits_are_at_hand_is_read() {
+        // 56 zeros, a one, and 7 bits of an escaped value; as it is, and with a byte 0xff ahead, which is read bytewise.
+        let stream = [0, 0, 0, 0, 0, 0, 0, 0x80 | 42, 0x55, 0xaa, 0, 0, 0, 0, 0, 0];
+        assert_eq!(Bits::new(&stream, 0).golomb(0, 56, 7), Ok(43));
+        let stuffed = [&stream[..9], &[0xff]].concat();
+        assert_eq!(Bits::new(&stuffed, 0).golomb(0, 56, 7), Ok(43));
+        assert!(Bits::new(&[0; 40], 0).golomb(0, 56, 7).is_err());
+        assert!(Bits::new(&[], 0).golomb(0, 56, 7).is_err());
     }
 }
