@@ -80,6 +80,8 @@ fn changed_and_missing_bytes_neither_panic_nor_take_memory() {
         "jpg-lossless.jpg",
         "grey8.jpg",
         "rgb.jpg",
+        "progressive-420.jpg",
+        "progressive-scans.jpg",
         "tiff-big-endian-tiles.tif",
         "tiff-big-zstd.tif",
         "tiff-packbits.tif",
@@ -152,4 +154,51 @@ fn a_table_of_very_many_entries_takes_the_memory_of_the_most_that_it_can_say() {
     let table = [writer::element(0x0028_3002, "US", &descriptor), data].concat();
     let (held, panicked) = hold(&plain.with(0x0028_3010, "SQ", &writer::item(&table)).bytes());
     assert!(!panicked && held <= sound + 2 * (1 << 16) + MORE_MAX, "held {held}, not {sound}");
+}
+
+/// A grey TIFF page of 16 by 16 pixels in one tile, LZW coded from its lowest bits on, with one more field at the end.
+fn small_page(tag: u16, numbers: u32) -> Vec<u8> {
+    let rest = (LIMITS.max_bytes as u32 - 1024) / 4;
+    let fields = [
+        (256, 1, 16),
+        (257, 1, 16),
+        (258, 1, 8),
+        (259, 1, 5),
+        (262, 1, if tag == 320 { 3 } else { 1 }),
+        (266, 1, 2),
+        (322, 1, 16),
+        (323, 1, 16),
+        (324, 1, 512),
+        (325, 1, 4 * rest),
+    ];
+    let mut fields: Vec<(u16, u32, u32)> = fields.into_iter().filter(|field| field.0 != tag).collect();
+    fields.push((tag, numbers.min(rest), 512));
+    let mut file = [&b"II*\0\x08\0\0\0"[..], &(fields.len() as u16).to_le_bytes()].concat();
+    for (tag, count, value) in fields {
+        file.extend([&tag.to_le_bytes()[..], &[4, 0], &count.to_le_bytes(), &value.to_le_bytes()].concat());
+    }
+    file.resize(LIMITS.max_bytes as usize - 512, 0);
+    file
+}
+
+#[test]
+fn a_small_tiff_page_takes_little_memory_however_long_its_fields_and_tiles_are() {
+    const OFFSETS: u16 = 324;
+    const PALETTE: u16 = 320;
+    const NOTHING: u16 = 60_000;
+    for tag in [OFFSETS, PALETTE, NOTHING] {
+        let (held, panicked) = hold(&small_page(tag, u32::MAX));
+        assert!(!panicked && held < 200 << 10, "{tag}: {held}");
+    }
+}
+
+#[test]
+fn a_progressive_image_takes_no_more_memory_than_its_size_allows() {
+    for name in ["progressive-420.jpg", "progressive-scans.jpg"] {
+        let mut stream = fixture(name);
+        let frame = stream.windows(2).position(|pair| pair == [0xff, 0xc2]).unwrap();
+        stream[frame + 5..frame + 9].copy_from_slice(&[0, 255, 0, 255]);
+        let (held, panicked) = hold(&stream);
+        assert!(!panicked && held <= 8 * 3 * 256 * 256 + (64 << 10), "{name}: {held}");
+    }
 }

@@ -4,13 +4,15 @@
 
 use std::ops::Range;
 
+use crate::Fault;
+
 pub(super) const NEW_SUBFILE_TYPE: u16 = 254;
 pub(super) const WIDTH: u16 = 256;
 pub(super) const HEIGHT: u16 = 257;
 /// Tag 0x0112 of TIFF 6.0 and EXIF 2.32.
 pub(crate) const ORIENTATION: u16 = 274;
 const SUB_IFDS: u16 = 330;
-/// Directories of a file; more are not looked at.
+/// Directories of a file. The largest page may be in any, so that a file of more is refused.
 const DIRECTORIES_MAX: usize = 64;
 /// Fields of a directory; more are none.
 const FIELDS_MAX: usize = 4096;
@@ -48,28 +50,34 @@ impl<'a> File<'a> {
         Some(Self { bytes, big_endian, wide })
     }
 
-    /// The directories in the order of their chain, each followed by its inner ones; `None` if the chain leads outside
-    /// the file or in a circle.
-    pub fn directories(&self) -> Option<Vec<Directory>> {
+    /// The directories in the order of their chain, each followed by its inner ones.
+    ///
+    /// # Errors
+    /// A chain that leads outside the file or in a circle is damaged; one of over 64 directories is unsupported.
+    pub fn directories(&self) -> Result<Vec<Directory>, Fault> {
+        const OUTSIDE: Fault = Fault::Damaged("a directory that lies outside the file, or comes twice");
         let mut directories = Vec::new();
         let mut seen = Vec::new();
-        let mut at = self.first_place()?;
-        while at != 0 && directories.len() < DIRECTORIES_MAX {
+        let mut at = self.first_place().ok_or(OUTSIDE)?;
+        while at != 0 {
             if seen.contains(&at) {
-                return None;
+                return Err(OUTSIDE);
             }
             seen.push(at);
-            let (directory, next) = self.directory(at)?;
-            let room = DIRECTORIES_MAX - directories.len() - 1;
-            let inner: Vec<u64> = self.numbers(&directory, SUB_IFDS).take(room).collect();
+            let (directory, next) = self.directory(at).ok_or(OUTSIDE)?;
+            let inner: Vec<u64> = self.numbers(&directory, SUB_IFDS).take(DIRECTORIES_MAX).collect();
+            if directories.len() + 1 + inner.len() > DIRECTORIES_MAX {
+                return Err(Fault::Unsupported("a TIFF file of over 64 directories"));
+            }
             directories.push(directory);
             for place in inner {
                 // One that is not there may be the radiograph, and what is there its thumbnail.
-                directories.push(self.directory(usize::try_from(place).ok()?)?.0);
+                let place = usize::try_from(place).map_err(|_| OUTSIDE)?;
+                directories.push(self.directory(place).ok_or(OUTSIDE)?.0);
             }
             at = next;
         }
-        Some(directories)
+        Ok(directories)
     }
 
     /// The directory of this number in the chain, from 0.

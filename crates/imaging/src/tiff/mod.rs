@@ -28,7 +28,7 @@ const fn damaged(what: &'static str) -> DecodeError {
 /// Decodes the largest page: of a file with a thumbnail that is the radiograph. Of pages of one size it is the first.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
     let file = File::open(bytes).ok_or(damaged("no directory"))?;
-    let directories = file.directories().ok_or(damaged("a directory that lies outside the file"))?;
+    let directories = file.directories()?;
     let mut largest: Option<(usize, u64)> = None;
     for (at, directory) in directories.iter().enumerate() {
         let pixels = directory.pixels(&file);
@@ -38,9 +38,9 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeErr
     }
     let (at, _) = largest.ok_or(DecodeError::Unsupported("an image without pixels"))?;
     let page = Page::read(&file, &directories[at], limits)?;
-    let samples = chunks::read(&file, &page)?;
-    let (grey, padding) = shown::grey(&page, samples)?;
     let mut notes = Notes::new();
+    let samples = chunks::read(&file, &page, &mut notes)?;
+    let (grey, padding) = shown::grey(&page, samples)?;
     if at > 0 {
         notes.insert(Note::LargestPage);
     }

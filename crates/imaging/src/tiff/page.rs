@@ -22,6 +22,10 @@ const TILE_BYTE_COUNTS: u16 = 325;
 const EXTRA_SAMPLES: u16 = 338;
 const SAMPLE_FORMAT: u16 = 339;
 const JPEG_TABLES: u16 = 347;
+/// Pixels of a tile's side. TIFF 6.0 asks for 16; many tiny tiles would cost more time than their pixels.
+const TILE_SIDE_MIN: u32 = 8;
+/// Bytes of JPEG tables, which every strip or tile reads anew: four and eight tables have at most 2.8 kB.
+const JPEG_TABLES_MAX: usize = 4096;
 /// Samples of a pixel; colour, alpha and a few that nobody reads.
 const SAMPLES_MAX: u64 = 8;
 
@@ -86,17 +90,23 @@ impl<'a> Page<'a> {
         if !(1..=SAMPLES_MAX).contains(&samples) {
             return Err(DecodeError::Unsupported("a TIFF page of that many samples"));
         }
-        // The samples, the luminance and what is transparent, and beside them the largest chunk.
-        limits.check_pixels(width, height, 1, 2 * samples + 3)?;
         let planar = number(PLANAR_CONFIGURATION, 1) == 2;
+        let planes = if planar { samples } else { 1 };
+        // The samples, the luminance, what is transparent and where the chunks are, and beside them the largest chunk.
+        limits.check_pixels(width, height, 1, 2 * samples + 3 + planes.div_ceil(4))?;
         let (tiled, chunk) = chunk_size(file, directory, (width, height))?;
         limits.check_pixels(chunk.0, chunk.1, 1, 8 * samples)?;
         let meaning = meaning(number(PHOTOMETRIC, u64::MAX), samples)?;
+        let (across, down) = (u64::from(width.div_ceil(chunk.0)), u64::from(height.div_ceil(chunk.1)));
+        if tiled && across * down * u64::from(chunk.0) * u64::from(chunk.1) > limits.max_pixels {
+            return Err(DecodeError::OverLimit(Limit::Pixels)); // tiles that reach far beyond the page
+        }
+        let bits = bits(file, directory)?;
         let page = Self {
             width,
             height,
             samples: samples as usize,
-            bits: bits(file, directory)?,
+            bits,
             signed: is_signed(file, directory)?,
             meaning,
             alpha: alpha(file, directory, samples, meaning),
@@ -110,8 +120,8 @@ impl<'a> Page<'a> {
             planar,
             chunk: (chunk.0 as usize, chunk.1 as usize),
             tiled,
-            chunks: chunks(file, directory, tiled),
-            palette: file.numbers(directory, COLOUR_MAP).map(|value| value as u16).collect(),
+            chunks: chunks(file, directory, tiled).take((across * down * planes) as usize).collect(),
+            palette: file.numbers(directory, COLOUR_MAP).take(3 << bits).map(|value| value as u16).collect(),
             jpeg_tables: file.raw(directory, JPEG_TABLES).unwrap_or_default(),
         };
         page.check()?;
@@ -129,6 +139,14 @@ impl<'a> Page<'a> {
         if self.meaning == Meaning::Ybr && self.compression != Compression::Jpeg {
             return Err(DecodeError::Unsupported("a TIFF page that shares its colour between pixels"));
         }
+        // Readers differ: some add up what is not a difference.
+        let predicts = matches!(self.compression, Compression::Lzw | Compression::Deflate | Compression::Zstd);
+        if self.predicted && !predicts {
+            return Err(DecodeError::Unsupported("a TIFF predictor without a compression that predicts"));
+        }
+        if self.jpeg_tables.len() > JPEG_TABLES_MAX {
+            return Err(DecodeError::Unsupported("a TIFF page of larger JPEG tables than there are"));
+        }
         Ok(())
     }
 
@@ -145,13 +163,19 @@ fn chunk_size(file: &File<'_>, directory: &Directory, size: (u32, u32)) -> Resul
         (Some(width), Some(height)) => (true, (width, height)),
         _ => (false, (size.0, side(ROWS_PER_STRIP).unwrap_or(size.1).min(size.1))),
     };
-    if chunk.0 == 0 || chunk.1 == 0 { Err(damaged("strips or tiles without pixels")) } else { Ok((tiled, chunk)) }
+    if chunk.0 == 0 || chunk.1 == 0 {
+        return Err(damaged("strips or tiles without pixels"));
+    }
+    if tiled && (chunk.0 < TILE_SIDE_MIN || chunk.1 < TILE_SIDE_MIN) {
+        return Err(DecodeError::Unsupported("TIFF tiles of under 8 pixels a side"));
+    }
+    Ok((tiled, chunk))
 }
 
-fn chunks(file: &File<'_>, directory: &Directory, tiled: bool) -> Vec<(u64, u64)> {
+fn chunks<'a>(file: &File<'a>, directory: &Directory, tiled: bool) -> impl Iterator<Item = (u64, u64)> + use<'a> {
     let (offsets, counts) = if tiled { (TILE_OFFSETS, TILE_BYTE_COUNTS) } else { (STRIP_OFFSETS, STRIP_BYTE_COUNTS) };
     let counts = file.numbers(directory, counts).chain(std::iter::repeat(0));
-    file.numbers(directory, offsets).zip(counts).collect()
+    file.numbers(directory, offsets).zip(counts)
 }
 
 fn meaning(photometric: u64, samples: u64) -> Result<Meaning, DecodeError> {

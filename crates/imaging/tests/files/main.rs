@@ -17,4 +17,5 @@ mod padding;
 mod progressive;
 mod scope;
 mod scope_in_files;
+mod tiff;
 mod writer;
