@@ -52,7 +52,7 @@ pub(super) fn folder(service: &Service, run: &Run) -> PathBuf {
 fn is_away(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<StoreError>().is_some_and(|error| !matches!(error.fault(), Fault::Message(_)))
-            || matches!(cause.downcast_ref(), Some(ObjectError::Away(_)))
+            || matches!(cause.downcast_ref(), Some(ObjectError::Away(_) | ObjectError::Slow(_)))
     })
 }
 

@@ -178,7 +178,8 @@ async fn has(objects: &Objects, chosen: &Chosen, max_bytes: u64, path: PathBuf) 
     let key: ObjectKey = object_key.parse().with_context(|| format!("the object key of image {content}"))?;
     let bytes = match objects.get(&key, max_bytes, None).await {
         Ok(bytes) if Sha256::of(&bytes) == *content => bytes,
-        Err(error @ ObjectError::Away(_)) => return Err(error).context("object store"),
+        // Slow is not gone: waiting may heal it.
+        Err(error @ (ObjectError::Away(_) | ObjectError::Slow(_))) => return Err(error).context("object store"),
         // A site may have deleted it, or written over it.
         Ok(_) | Err(_) => {
             ensure!(*role != Role::Frozen, "image {content} of the frozen set is gone from the object store");

@@ -25,6 +25,7 @@ mod surveillance;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use cspine_domain::{ObjectKey, Sha256};
@@ -47,6 +48,10 @@ const PAUSE_AFTER_FAILURE: time::Duration = time::Duration::hours(1);
 const TAKE_OVERS_MAX: i32 = 3;
 /// Bytes of a model file, at most: AlexNet's has 114 MB.
 const MODEL_BYTES_MAX: u64 = 1 << 30;
+/// How long fetching one may take.
+const MODEL_FETCH_MAX: Duration = Duration::from_secs(120);
+/// The part of `/readyz` that is missing while the trainer holds the lease and cannot do what it is there for.
+const LEADING: &str = "leading";
 
 /// What every part of a running trainer shares.
 struct Service {
@@ -114,11 +119,15 @@ async fn serve(service: &Service) -> Result<()> {
                 if let Err(error) = lead(service, &keeper).await {
                     let error = format!("{error:#}");
                     tracing::warn!(error, "leading ends");
+                    service.health.down(LEADING, &error);
                 }
                 service.metrics.leads(false);
                 keeper.release().await;
             }
-            Ok(None) => service.health.up("postgres"),
+            Ok(None) => {
+                service.health.up("postgres");
+                service.health.up(LEADING);
+            }
             Err(error) => service.health.down("postgres", &format!("{error:#}")),
         }
         pause(service).await;
@@ -138,6 +147,7 @@ async fn lead(service: &Service, keeper: &Keeper) -> Result<()> {
     while !service.stop.is_cancelled() && !keeper.lost.is_cancelled() {
         shadows::watch(service, keeper).await?;
         surveillance::watch(service, &mut looked).await?;
+        service.health.up(LEADING);
         if let Some(run) = begin_if_due(service, keeper).await? {
             cycle::run(service, keeper, &run).await?;
         }
@@ -202,7 +212,7 @@ impl Service {
         let key =
             rows.into_iter().next().and_then(|row| row.model.object_key).context("it is not in the object store")?;
         let key: ObjectKey = key.parse()?;
-        let bytes = self.objects.get(&key, MODEL_BYTES_MAX, None).await?;
+        let bytes = self.objects.get_within(MODEL_FETCH_MAX, &key, MODEL_BYTES_MAX, None).await?;
         ensure!(Sha256::of(&bytes) == sha256, "its file in the object store is corrupt: its SHA-256 is another");
         Ok(bytes)
     }

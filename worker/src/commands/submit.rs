@@ -95,11 +95,25 @@ pub async fn submit(args: &SubmitArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Says so when the broker takes nothing in: a person waits in front of this.
+async fn in_sight(publisher: &Publisher, message: &Message) -> Result<(), WireError> {
+    let publishing = publisher.publish(message);
+    tokio::pin!(publishing);
+    tokio::select! {
+        outcome = &mut publishing => return outcome,
+        () = tokio::time::sleep(publisher.broker().timeout) => {}
+    }
+    tracing::warn!(
+        "RabbitMQ confirms nothing yet: an alarm of its memory or disk blocks publishing; waiting for its end"
+    );
+    publishing.await
+}
+
 /// Waits a little for the first worker of a new broker, which declares the exchange.
 async fn publish(publisher: &Publisher, message: &Message) -> anyhow::Result<()> {
     let (began, mut backoff) = (Instant::now(), Backoff::default());
     loop {
-        match publisher.publish(message).await {
+        match in_sight(publisher, message).await {
             Err(WireError::Missing(_)) if began.elapsed() < publisher.broker().timeout => backoff.wait().await,
             Err(error @ WireError::Missing(_)) => {
                 return Err(error).context("no worker has declared the exchange yet: start one first");
