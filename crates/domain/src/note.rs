@@ -125,7 +125,7 @@ pub enum Note {
     EventBodyPart,
     /// `view` is none that can be kept: left out.
     EventView,
-    /// `media_type` is absent or none of ours: the bytes tell the format.
+    /// `media_type` is absent, none of ours, or not what the bytes are: the bytes tell the format.
     EventMediaType,
     /// `size_bytes` is a text, which was read as a number, or no size, and left out.
     EventSizeBytes,

@@ -29,7 +29,7 @@ pub struct ObjectArgs {
     /// The object store: file:///folder or s3://bucket/prefix (with AWS_… variables)
     #[arg(long, env = "CSPINE_STORE_URL")]
     pub store_url: String,
-    /// How long reading or writing one object may take; then the store counts as away
+    /// How long reading or writing one object may take; then the store is asked whether it is there
     #[arg(long, env = "CSPINE_FETCH_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub fetch_timeout: Duration,
 }

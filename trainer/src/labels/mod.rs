@@ -53,7 +53,7 @@ pub struct MergeArgs {
     pub from: String,
     /// The pseudonym that stays
     pub into: String,
-    /// Who says so [default: the calling user]
+    /// Who says so [default: $USER, else "operator"]
     #[arg(long, value_name = "WHO", value_parser = short_text)]
     pub by: Option<String>,
     /// Also if no image has come under one of them yet

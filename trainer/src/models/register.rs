@@ -36,7 +36,7 @@ pub struct RegisterArgs {
     /// which are recorded
     #[arg(long, requires = "by", requires = "why")]
     pub force: bool,
-    /// Who registers it [default: the calling user]
+    /// Who registers it [default: $USER, else "operator"]
     #[arg(long, value_name = "WHO", value_parser = short_text)]
     pub by: Option<String>,
     /// Why such a model is registered

@@ -22,7 +22,7 @@ pub struct PromoteArgs {
     pub objects: ObjectArgs,
     /// The first digits of its SHA-256, as `list` prints them
     pub model: String,
-    /// Who promotes it [default: the calling user]
+    /// Who promotes it [default: $USER, else "operator"]
     #[arg(long, value_name = "WHO", value_parser = short_text)]
     pub by: Option<String>,
     /// Why
@@ -49,7 +49,7 @@ pub struct RollbackArgs {
     /// The first digits of its SHA-256 [default: the champion before this one; said again, the one before that]
     #[arg(long, value_name = "SHA256")]
     pub to: Option<String>,
-    /// Who goes back [default: the calling user]
+    /// Who goes back [default: $USER, else "operator"]
     #[arg(long, value_name = "WHO", value_parser = short_text)]
     pub by: Option<String>,
     /// Why

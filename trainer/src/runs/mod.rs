@@ -55,7 +55,7 @@ pub struct CancelArgs {
     pub database: DatabaseArgs,
     /// Its number, as `list` prints it
     pub run: i64,
-    /// Who ends it [default: the calling user]
+    /// Who ends it [default: $USER, else "operator"]
     #[arg(long, value_name = "WHO", value_parser = short_text)]
     pub by: Option<String>,
     /// Why
@@ -69,7 +69,7 @@ pub struct RequestArgs {
     /// Postgres
     #[command(flatten)]
     pub database: DatabaseArgs,
-    /// Who asks [default: the calling user]
+    /// Who asks [default: $USER, else "operator"]
     #[arg(long, value_name = "WHO", value_parser = short_text)]
     pub by: Option<String>,
     /// Why

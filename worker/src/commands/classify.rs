@@ -49,6 +49,9 @@ pub struct ClassifyArgs {
 /// The model cannot be loaded, or a heatmap cannot be written.
 pub fn classify(args: &ClassifyArgs) -> anyhow::Result<bool> {
     let classifier = model::read(&args.model)?;
+    if classifier.card().gate.is_none() {
+        tracing::warn!("the model has no scope gate: it answers every image with a class, also one that is no neck");
+    }
     if let Some(folder) = &args.saliency_dir {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }

@@ -51,6 +51,8 @@ pub async fn compose(args: &OverlayArgs) -> anyhow::Result<()> {
         Some(file) => Some(tokio::task::spawn_blocking(move || model::read(&file)).await??),
         None => None,
     };
+    let drawn = |image: &StudyImage| image.finding.as_ref().is_some_and(|finding| finding.saliency.is_some());
+    anyhow::ensure!(images.iter().any(drawn), "no image of that study has a heatmap");
     std::fs::create_dir_all(&args.out)?;
     for image in &images {
         let Some(finding) = &image.finding else { continue };

@@ -46,7 +46,7 @@ pub enum Action {
 pub struct Resolve {
     /// The row, as `parked list` shows it
     pub id: i64,
-    /// Who decides [default: the calling user]
+    /// Who decides [default: $USER, else "operator"]
     #[arg(long)]
     pub by: Option<String>,
     /// Why

@@ -31,6 +31,7 @@ pub enum To {
     /// Someone reads it: it keeps its row and does not move
     Reading,
     /// It was read, and leaves the list
+    #[value(alias = "finished")]
     Finish,
 }
 

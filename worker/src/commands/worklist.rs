@@ -2,7 +2,7 @@
 
 use clap::Args;
 use cspine_service::config::DatabaseArgs;
-use cspine_store::WorklistRow;
+use cspine_store::{StudyState, WorklistRow};
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
@@ -35,7 +35,7 @@ pub async fn print(args: &WorklistArgs) -> anyhow::Result<()> {
         rows.sort_by_key(|row| row.arrived_at);
     }
     if !args.json {
-        print_line("position  level  order    flag  verdict         status          waited  study")?;
+        print_line("position  level  order    flag  verdict         status          waited  study, reason")?;
     }
     for row in &rows {
         if args.json { print_json(&as_json(row)?)? } else { print_line(&as_text(row))? }
@@ -71,9 +71,12 @@ fn as_text(row: &WorklistRow) -> String {
         (true, false) => "FLAG",
         (false, false) => "",
     };
+    // what keeps an image from being assessed, or marks its answer
+    let reason = row.reason.as_ref().map(|reason| format!("  {reason}")).unwrap_or_default();
+    let status = if row.state == StudyState::Reading { row.state.as_str() } else { &row.status };
     let waited = format!("{}:{:02}", row.waited_seconds / 60, row.waited_seconds % 60);
     format!(
-        "{:>8}  {:>5}  {:<7}  {flag:<4}  {verdict:<14}  {:<14}  {waited:>6}  {}",
-        row.position, row.level, row.order_priority, row.status, row.study
+        "{:>8}  {:>5}  {:<7}  {flag:<4}  {verdict:<14}  {status:<14}  {waited:>6}  {}{reason}",
+        row.position, row.level, row.order_priority, row.study
     )
 }

@@ -16,14 +16,11 @@ async fn what_can_never_succeed_is_parked_at_once_with_its_reason() {
     other_hash.data.image.sha256 = Sha256::of(b"something else");
     let broken = site.image(&png(128, 128)[..2000]);
     let text = site.image(b"this is no picture at all");
-    let mut pushed = site.image(&png(128, 128));
-    pushed.data.image.media_type = "image/jpeg".into();
     for (event, expected) in [
         (&wide, Reason::OverLimit),
         (&other_hash, Reason::HashMismatch),
         (&broken, Reason::Undecodable),
         (&text, Reason::Undecodable),
-        (&pushed, Reason::Undecodable),
     ] {
         site.publish(event).await;
         let row = site.parked(&event.id).await;
@@ -31,7 +28,7 @@ async fn what_can_never_succeed_is_parked_at_once_with_its_reason() {
         assert_eq!(row.study.as_ref(), Some(&event.data.study_instance_uid));
     }
     let failed = site.store().worklist(10).await.unwrap();
-    assert_eq!(failed.iter().filter(|row| row.status == "failed").count(), 5, "each study stays on the list");
+    assert_eq!(failed.iter().filter(|row| row.status == "failed").count(), 4, "each study stays on the list");
     worker.stop().await;
     site.remove().await;
 }

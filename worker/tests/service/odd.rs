@@ -54,6 +54,7 @@ async fn an_arrival_that_is_odd_where_it_does_not_matter_is_answered_with_notes(
             vec!["event_time", "event_acquired_at"],
         ),
         (vec![("/data/image/media_type", json!("image/webp"))], vec!["event_media_type"]),
+        (vec![("/data/image/media_type", json!("application/dicom"))], vec!["event_media_type"]),
         (
             vec![("/id", Value::Null), ("/source", Value::Null), ("/time", Value::Null)],
             vec!["event_time", "event_id", "event_source"],

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cspine_domain::Reason;
+use cspine_domain::{Note, Notes, Reason};
 use cspine_imaging::{DecodeError, Limit, Limits, MediaType, decode, sniff};
 
 /// Bounds under which an allocation that a damaged header asks for would be refused early.
@@ -91,11 +91,14 @@ fn flipped_bytes_never_escape_as_a_panic() {
 }
 
 #[test]
-fn a_mistaken_or_unknown_media_type_is_undecodable() {
+fn a_mistaken_media_type_is_noted_and_an_unknown_format_is_undecodable() {
     assert_eq!(check(b"", None, ""), Err(DecodeError::UnknownFormat));
     assert_eq!(check(b"GIF89a", None, ""), Err(DecodeError::UnknownFormat));
     let (_, png) = fixtures().into_iter().find(|(name, _)| name == "grey8.png").unwrap();
-    assert_eq!(check(&png, Some(MediaType::Dicom), ""), Err(DecodeError::OtherFormat(MediaType::Dicom)));
+    assert_eq!(check(b"GIF89a", Some(MediaType::Dicom), ""), Err(DecodeError::OtherFormat(MediaType::Dicom)));
+    for (said, notes) in [(MediaType::Dicom, Notes::from([Note::EventMediaType])), (MediaType::Png, Notes::new())] {
+        assert_eq!(decode(&png, Some(said), &Limits::default()).unwrap().notes, notes);
+    }
     assert_eq!(DecodeError::UnknownFormat.reason(), Reason::Undecodable);
 }
 

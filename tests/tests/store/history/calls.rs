@@ -65,7 +65,9 @@ async fn readings(store: &Store, db: &Database) {
     let meanwhile = Arrival { study: study.clone(), ..arrival(1, 3) };
     store.record_finding(&finding(meanwhile, DISLOCATION)).await.expect("flagged while it is read");
     store.set_study_state(&change(StudyState::Open, None)).await.expect("opened");
-    store.set_study_state(&change(StudyState::Reading, Some("b"))).await.expect("read again");
+    let again = change(StudyState::Reading, Some("b"));
+    store.set_study_state(&again).await.expect("read again");
+    store.set_study_state(&again).await.expect("the same event");
     // long ago
     run(
         db,
