@@ -8,6 +8,11 @@ use tokio::sync::watch;
 
 use crate::site::{Site, eventually, png};
 
+/// Waits until everything that the worker needs is there.
+pub async fn ready(address: &str) {
+    eventually("it is ready", async || readyz(address).await.filter(|(status, _)| *status == 200)).await;
+}
+
 /// `/readyz`: its status and body.
 pub async fn readyz(address: &str) -> Option<(u16, serde_json::Value)> {
     let (status, body) = page(address, "/readyz").await?;

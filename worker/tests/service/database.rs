@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use crate::away::{free_address, page, readyz};
+use crate::away::{free_address, page, ready, readyz};
 use crate::site::{Site, eventually, png};
 
 /// How long nothing may be given up. Given back once a second, a message would be dead after two.
@@ -108,6 +108,7 @@ async fn a_row_that_somebody_holds_keeps_one_image_waiting_and_no_other() {
     let site = Site::declared(|topology| topology.retry_delays.push(Duration::from_secs(2))).await;
     let address = free_address();
     let worker = site.start(&["--admin-addr", &address, "--retry-delays", "300ms,600ms,2s,2s,2s,2s,2s,2s"]);
+    ready(&address).await;
     let first = site.image(&png(128, 128));
     site.publish(&first).await;
     site.finding(&first).await;

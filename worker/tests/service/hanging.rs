@@ -5,7 +5,7 @@ use std::process::Command;
 use cspine_domain::Reason;
 use cspine_wire::Queue;
 
-use crate::away::{free_address, readyz};
+use crate::away::{free_address, ready, readyz};
 use crate::bucket::Bucket;
 use crate::site::{Site, eventually, png};
 
@@ -27,6 +27,7 @@ async fn while_the_store_hangs_the_worker_says_so_holds_the_image_and_answers_it
     site.finding(&event).await;
     eventually("it is ready", async || readyz(&address).await.filter(|(status, _)| *status == 200)).await;
     assert_eq!(site.store().parked_count().await.unwrap(), 0);
+    site.told().await;
     assert_eq!(worker.terminated().await, Some(0));
     site.assert_drained().await;
 }
@@ -51,8 +52,7 @@ async fn on_sigterm_while_the_store_hangs_it_leaves_the_image_unacknowledged_and
     // It comes again to a worker whose store answers.
     let other = site.start(&[]);
     site.finding(&event).await;
-    other.stop().await;
-    site.assert_drained().await;
+    site.assert_all_told(other).await;
 }
 
 #[tokio::test]
@@ -60,6 +60,7 @@ async fn an_object_that_hangs_while_the_store_answers_is_parked_after_the_ladder
     let site = Site::new().await;
     let (bucket, address) = (Bucket::of(&site).await, free_address());
     let worker = bucket.start_worker(site.flags(&["--fetch-timeout", "1s", "--admin-addr", &address]));
+    ready(&address).await;
     eventually("the topology is there", async || site.publisher.connect().await.ok()).await;
     let stuck = site.image(&png(128, 128));
     bucket.hang_on(stuck.data.image.key.as_str(), true);
@@ -72,6 +73,7 @@ async fn an_object_that_hangs_while_the_store_answers_is_parked_after_the_ladder
     assert!(row.detail.contains("not read within 1s"), "{}", row.detail);
     let (status, body) = readyz(&address).await.unwrap();
     assert_eq!(status, 200, "{body}");
+    site.told().await;
     assert_eq!(worker.terminated().await, Some(0));
     site.assert_drained().await;
 }
@@ -81,6 +83,7 @@ async fn pipes_in_the_place_of_objects_are_parked_and_others_are_answered_meanwh
     let site = Site::new().await;
     let address = free_address();
     let worker = site.start(&["--admin-addr", &address]);
+    ready(&address).await;
     let pipes = [site.image(&png(128, 128)), site.image(&png(128, 128)), site.image(&png(128, 128))];
     eventually("the topology is there", async || site.publisher.connect().await.ok()).await;
     for event in &pipes {

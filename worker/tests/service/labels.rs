@@ -56,9 +56,8 @@ async fn a_label_is_recorded_once_word_for_word_before_its_image_has_come() {
         assert_eq!((id, sop, content, label, reviewer, source, seen, at), expected);
         assert_eq!(supersedes.as_deref(), Some("before"));
     }
-    worker.stop().await;
     assert_eq!(site.store().parked_count().await.unwrap(), 0);
-    site.assert_drained().await;
+    site.assert_all_told(worker).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use cspine_domain::Reason;
 use cspine_nets::{Architecture, Checkpoint, init};
 
-use crate::away::{free_address, readyz};
+use crate::away::{free_address, ready, readyz};
 use crate::site::{Site, eventually, model, png, random};
 
 /// Its norms overflow whatever it is shown.
@@ -25,6 +25,7 @@ async fn three_answers_in_a_row_that_are_no_numbers_are_parked_and_make_the_work
     std::fs::write(&broken, overflowing()).unwrap();
     let address = free_address();
     let worker = site.start(&["--model", broken.to_str().unwrap(), "--admin-addr", &address]);
+    ready(&address).await;
     for number in 0..3 {
         let event = site.image(&png(128, 128));
         site.publish(&event).await;

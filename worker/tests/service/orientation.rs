@@ -90,8 +90,7 @@ async fn a_film_in_any_of_eight_orientations_gets_the_upright_ones_answer_and_ov
         let apart = overlay.iter().zip(shown.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
         assert!(apart <= 3, "{what}: {apart} grey levels");
     }
-    worker.stop().await;
-    site.assert_drained().await;
+    site.assert_all_told(worker).await;
 }
 
 /// What `cspine-worker overlay` draws of a study with one image, and says of it.

@@ -114,6 +114,5 @@ async fn an_event_whose_time_no_clock_can_hold_comes_to_an_end_in_every_queue() 
         })
         .await;
     }
-    worker.stop().await;
-    site.assert_drained().await;
+    site.assert_all_told(worker).await;
 }

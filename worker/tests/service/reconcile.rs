@@ -79,8 +79,7 @@ async fn images_whose_lane_was_deleted_with_their_messages_are_answered() {
         site.finding(event).await;
     }
     assert_eq!(site.store().parked_count().await.unwrap(), 0);
-    worker.stop().await;
-    site.assert_drained().await;
+    site.assert_all_told(worker).await;
 }
 
 #[tokio::test]
@@ -203,9 +202,8 @@ async fn an_image_that_waits_its_turn_in_a_full_lane_is_left_there() {
     assert!(site.reconciled(&["--reconcile-max", "0"]).starts_with("1 found, 1 republished, 0 parked"));
     let worker = site.start(&[]);
     site.finding(&event).await;
-    worker.stop().await;
     assert_eq!(site.store().parked_count().await.unwrap(), 0);
-    site.assert_drained().await;
+    site.assert_all_told(worker).await;
 }
 
 #[tokio::test]

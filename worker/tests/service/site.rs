@@ -199,12 +199,17 @@ impl Site {
         Consumer::start(self.broker.clone(), options, CancellationToken::new())
     }
 
-    /// The outbox empties, the worker ends well, and nothing waits anywhere.
-    pub async fn assert_all_told(self, worker: Running) {
+    /// Waits until the outbox is empty: the worker that is stopped then leaves nothing there.
+    pub async fn told(&self) {
         eventually("the outbox is published", async || {
             self.store().outbox_age().await.unwrap().is_none().then_some(())
         })
         .await;
+    }
+
+    /// The outbox empties, the worker ends well, and nothing waits anywhere.
+    pub async fn assert_all_told(self, worker: Running) {
+        self.told().await;
         worker.stop().await;
         self.assert_drained().await;
     }
