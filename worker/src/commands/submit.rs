@@ -109,14 +109,16 @@ async fn in_sight(publisher: &Publisher, message: &Message) -> Result<(), WireEr
     publishing.await
 }
 
-/// Waits a little for the first worker of a new broker, which declares the exchange.
+/// Waits a little for the first worker of a new broker, which declares the exchange, and then its queues.
 async fn publish(publisher: &Publisher, message: &Message) -> anyhow::Result<()> {
     let (began, mut backoff) = (Instant::now(), Backoff::default());
     loop {
         match in_sight(publisher, message).await {
-            Err(WireError::Missing(_)) if began.elapsed() < publisher.broker().timeout => backoff.wait().await,
-            Err(error @ WireError::Missing(_)) => {
-                return Err(error).context("no worker has declared the exchange yet: start one first");
+            Err(WireError::Missing(_) | WireError::Unroutable) if began.elapsed() < publisher.broker().timeout => {
+                backoff.wait().await;
+            }
+            Err(error @ (WireError::Missing(_) | WireError::Unroutable)) => {
+                return Err(error).context("no worker has declared exchange and queues yet: start one first");
             }
             outcome => return Ok(outcome?),
         }

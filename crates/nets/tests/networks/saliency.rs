@@ -172,7 +172,9 @@ fn the_gradient_by_the_image_is_the_same_through_the_cut_pass_as_through_the_who
         let score = learner.logits(images.as_tensor(), Mode::Differentiate).unwrap().get(0).unwrap().get(1).unwrap();
         let expected = values(score.backward().unwrap().get(&images).unwrap());
         let gradient = &classifier(architecture, state).input_gradients(&[input], Class::Fracture).unwrap()[0];
-        assert_close(gradient, &expected, MAPS);
+        // A few rectifiers of millions lie so near zero that two orders of adding put them on different sides; each moves
+        // the gradient of what it sees. 0.2 % was seen; a path left out would be tens of percent.
+        assert_close_as_a_whole(gradient, &expected, 1e-2);
     }
 }
 
@@ -188,4 +190,15 @@ fn the_heatmap_of_an_answer_is_the_map_of_the_class_it_explains() {
             assert_eq!(answer.heatmap.unwrap().values.iter().max(), Some(&255), "{method}");
         }
     }
+}
+
+/// Holds `‖actual − expected‖₂ ≤ relative · ‖expected‖₂`: for gradients of a whole network, where a rectifier or a maximum
+/// that rounds to the other side moves single values by more than rounding does.
+#[track_caller]
+fn assert_close_as_a_whole(actual: &[f32], expected: &[f32], relative: f64) {
+    assert_eq!(actual.len(), expected.len(), "as many values");
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    let size = norm(&mut expected.iter().map(|value| f64::from(*value)));
+    let off = norm(&mut actual.iter().zip(expected).map(|(a, b)| f64::from(a - b)));
+    assert!(off <= relative * size, "{off} apart: {:.1e} of {size}, over {relative:.0e}", off / size);
 }
