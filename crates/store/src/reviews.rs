@@ -37,7 +37,7 @@ pub struct NewReview {
 impl NewReview {
     /// Whether two of one source and id say the same; the database keeps microseconds.
     pub fn says_the_same(&self, other: &Self) -> bool {
-        let at_once = (self.confirmed_at - other.confirmed_at).abs() <= Duration::MICROSECOND;
+        let at_once = (self.confirmed_at - other.confirmed_at).abs() < Duration::MICROSECOND;
         at_once && Self { confirmed_at: other.confirmed_at, ..self.clone() } == *other
     }
 }
